@@ -1,0 +1,267 @@
+//! The client side, for the command, the tray app and tests.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use coracle_guest_api::exec::ExecRequest;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    API_VERSION, ApiError, ErrorCode, Hello, Progress, Setting, SettingChange, SettingsChanged,
+    StartOptions, Status, StopOptions, paths, platform,
+};
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens on the daemon's socket.
+    #[error("the daemon does not run ({0}): `coracle start` starts it")]
+    NotRunning(PathBuf),
+    /// The daemon answered with an error.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The connection broke or the answer was not understood.
+    #[error("the daemon did not answer as expected: {0}")]
+    Protocol(String),
+}
+
+impl ClientError {
+    /// The same as an [`ApiError`], for exit codes and `--json`.
+    pub fn to_api(&self) -> ApiError {
+        match self {
+            Self::Api(error) => error.clone(),
+            _ => ApiError::new(ErrorCode::DaemonUnreachable, self.to_string()),
+        }
+    }
+}
+
+impl From<hyper::Error> for ClientError {
+    fn from(error: hyper::Error) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for ClientError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}
+
+/// The stream of [`Client::shell`]: frames of [`coracle_guest_api::exec`].
+pub type ShellStream = TokioIo<hyper::upgrade::Upgraded>;
+
+/// Talks to the daemon of one state folder. One connection a call.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    /// A client of the daemon that listens on `socket`. Nothing is sent yet.
+    pub fn new(socket: &Path) -> Self {
+        Self {
+            socket: socket.into(),
+        }
+    }
+
+    /// Asks who is there; refuses a daemon of another API version.
+    pub async fn hello(&self) -> Result<Hello, ClientError> {
+        let hello: Hello = self.get(paths::HELLO).await?;
+        if hello.api != API_VERSION {
+            return Err(ClientError::Protocol(format!(
+                "the daemon {} speaks version {} of the API and this command {API_VERSION}: \
+                 run `coracle stop --quit`, then `coracle start`",
+                hello.version, hello.api
+            )));
+        }
+        Ok(hello)
+    }
+
+    /// The status now.
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.get(paths::STATUS).await
+    }
+
+    /// Calls `each` with the status now and after every change until it returns false.
+    pub async fn events(&self, mut each: impl FnMut(Status) -> bool) -> Result<(), ClientError> {
+        let response = self.send(Method::GET, paths::EVENTS, Bytes::new()).await?;
+        lines(response, |status| Ok(each(status))).await
+    }
+
+    /// Starts the VM; `each` sees every line of progress. Returns the final status.
+    pub async fn start(
+        &self,
+        options: &StartOptions,
+        each: impl FnMut(&Progress),
+    ) -> Result<Status, ClientError> {
+        self.long(paths::START, options, each).await
+    }
+
+    /// Stops the VM, in order.
+    pub async fn stop(
+        &self,
+        options: &StopOptions,
+        each: impl FnMut(&Progress),
+    ) -> Result<Status, ClientError> {
+        self.long(paths::STOP, options, each).await
+    }
+
+    /// Stops and starts.
+    pub async fn restart(
+        &self,
+        options: &StartOptions,
+        each: impl FnMut(&Progress),
+    ) -> Result<Status, ClientError> {
+        self.long(paths::RESTART, options, each).await
+    }
+
+    /// Stops the VM and deletes everything the engine holds.
+    pub async fn reset(&self, each: impl FnMut(&Progress)) -> Result<Status, ClientError> {
+        self.long(paths::RESET, &(), each).await
+    }
+
+    /// All settings.
+    pub async fn settings(&self) -> Result<Vec<Setting>, ClientError> {
+        self.get(paths::SETTINGS).await
+    }
+
+    /// Changes settings, all or none.
+    pub async fn change(&self, changes: &[SettingChange]) -> Result<SettingsChanged, ClientError> {
+        let body = serde_json::to_vec(changes)?.into();
+        let response = self.send(Method::PATCH, paths::SETTINGS, body).await?;
+        Ok(serde_json::from_slice(&collect(response).await?)?)
+    }
+
+    /// Text of a log (`daemon`, `vm`, `engine`), piece by piece to `each` until it returns false.
+    pub async fn logs(
+        &self,
+        source: &str,
+        follow: bool,
+        mut each: impl FnMut(&[u8]) -> bool,
+    ) -> Result<(), ClientError> {
+        let path = format!("{}?source={source}&follow={follow}", paths::LOGS);
+        let mut body = self.send(Method::GET, &path, Bytes::new()).await?;
+        while let Some(frame) = body.frame().await {
+            if let Some(data) = frame?.data_ref()
+                && !each(data)
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a program in the guest.
+    pub async fn shell(&self, request: &ExecRequest) -> Result<ShellStream, ClientError> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(paths::SHELL)
+            .header("host", "coracle")
+            .header("connection", "Upgrade")
+            .header("upgrade", "coracle-exec")
+            .body(Full::new(Bytes::from(serde_json::to_vec(request)?)))
+            .map_err(|error| ClientError::Protocol(error.to_string()))?;
+        let response = self.request(request).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(failure(response).await);
+        }
+        Ok(TokioIo::new(hyper::upgrade::on(response).await?))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let response = self.send(Method::GET, path, Bytes::new()).await?;
+        Ok(serde_json::from_slice(&collect(response).await?)?)
+    }
+
+    async fn long(
+        &self,
+        path: &str,
+        options: &impl Serialize,
+        mut each: impl FnMut(&Progress),
+    ) -> Result<Status, ClientError> {
+        let body = serde_json::to_vec(options)?.into();
+        let response = self.send(Method::POST, path, body).await?;
+        let mut last = None;
+        lines(response, |progress| {
+            each(&progress);
+            match progress {
+                Progress::Stage { .. } => Ok(true),
+                Progress::Done { status } => {
+                    last = Some(*status);
+                    Ok(false)
+                }
+                Progress::Failed { error } => Err(error.into()),
+            }
+        })
+        .await?;
+        last.ok_or_else(|| ClientError::Protocol("it ended before it was done".into()))
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, ClientError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "coracle")
+            .body(Full::new(body))
+            .map_err(|error| ClientError::Protocol(error.to_string()))?;
+        let response = self.request(request).await?;
+        if response.status().is_success() {
+            Ok(response.into_body())
+        } else {
+            Err(failure(response).await)
+        }
+    }
+
+    async fn request(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let stream = platform::connect(&self.socket)
+            .await
+            .map_err(|_| ClientError::NotRunning(self.socket.clone()))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection.with_upgrades());
+        Ok(sender.send_request(request).await?)
+    }
+}
+
+async fn collect(body: Incoming) -> Result<Bytes, ClientError> {
+    Ok(body.collect().await?.to_bytes())
+}
+
+async fn failure(response: Response<Incoming>) -> ClientError {
+    let status = response.status();
+    match collect(response.into_body()).await {
+        Ok(body) => match serde_json::from_slice::<ApiError>(&body) {
+            Ok(error) => error.into(),
+            Err(_) => ClientError::Protocol(format!("status {status}")),
+        },
+        Err(error) => error,
+    }
+}
+
+/// Calls `each` with every JSON line of a body until it returns false.
+async fn lines<T: DeserializeOwned>(
+    mut body: Incoming,
+    mut each: impl FnMut(T) -> Result<bool, ClientError>,
+) -> Result<(), ClientError> {
+    let mut pending = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        pending.extend_from_slice(&data);
+        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = pending.drain(..=end).collect();
+            if !each(serde_json::from_slice(&line)?)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+use serde::{Deserialize, Serialize};
+
+/// A failure as it crosses the API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// Stable code.
+    pub code: ErrorCode,
+    /// One sentence for the person, with the remedy.
+    pub message: String,
+}
+
+impl ApiError {
+    /// An error of `code` with a sentence.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+/// Stable codes; the command's exit codes follow from them
+/// (`docs/command.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorCode {
+    /// The request itself is wrong: an unknown setting, a value out of range.
+    InvalidInput,
+    /// The action does not fit the state (a shell while the VM is stopped).
+    WrongState,
+    /// Something of the host is missing: a program, the VM image.
+    Missing,
+    /// The VM did not start or ended early.
+    VmFailed,
+    /// The engine did not come up.
+    EngineFailed,
+    /// Another daemon owns this state folder.
+    AlreadyRunning,
+    /// The daemon does not run or does not answer.
+    DaemonUnreachable,
+    /// The host refused: permissions, a full disk.
+    Host,
+    /// A defect of Coracle.
+    Internal,
+}
+
+impl ErrorCode {
+    /// The exit code of a command that ends with this error.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Internal => 1,
+            // 2 is clap's, for a wrong command line.
+            Self::InvalidInput => 3,
+            Self::WrongState => 4,
+            Self::Missing => 5,
+            Self::VmFailed => 6,
+            Self::EngineFailed => 7,
+            Self::AlreadyRunning => 8,
+            Self::DaemonUnreachable => 9,
+            Self::Host => 10,
+        }
+    }
+}

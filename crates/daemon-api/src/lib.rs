@@ -1,0 +1,49 @@
+//! The protocol between the host daemon and its clients: the command and the tray app.
+//!
+//! HTTP/1.1 over the daemon's private socket, JSON bodies; the paths are in [`paths`].
+//! Long actions ([`paths::START`] and its like) answer with a stream of [`Progress`] lines (JSON, one a line), the last of
+//! which is [`Progress::Done`] or [`Progress::Failed`]. Failures elsewhere are an [`ApiError`]
+//! with a status of 4xx or 5xx.
+
+mod client;
+mod error;
+mod platform;
+mod settings;
+mod status;
+
+pub use client::{Client, ClientError, ShellStream};
+pub use error::{ApiError, ErrorCode};
+pub use settings::{Setting, SettingChange, SettingsChanged};
+pub use status::{
+    EngineStatus, Hello, PortStatus, Progress, ShareStatus, Stage, StartOptions, Status,
+    StopOptions, Versions, VmState, VmStatus,
+};
+
+/// Version of everything in this crate; a client refuses a daemon of another one.
+pub const API_VERSION: u32 = 1;
+
+/// Paths of the API.
+pub mod paths {
+    /// GET: [`Hello`](crate::Hello).
+    pub const HELLO: &str = "/v1/hello";
+    /// GET: [`Status`](crate::Status).
+    pub const STATUS: &str = "/v1/status";
+    /// GET: a [`Status`](crate::Status) line now and after each change, until the client leaves.
+    pub const EVENTS: &str = "/v1/events";
+    /// POST [`StartOptions`](crate::StartOptions): progress lines.
+    pub const START: &str = "/v1/start";
+    /// POST [`StopOptions`](crate::StopOptions): progress lines.
+    pub const STOP: &str = "/v1/stop";
+    /// POST [`StartOptions`](crate::StartOptions): progress lines.
+    pub const RESTART: &str = "/v1/restart";
+    /// POST: stops the VM, deletes the data disk; progress lines.
+    pub const RESET: &str = "/v1/reset";
+    /// GET: all [`Setting`](crate::Setting)s. PATCH a list of [`SettingChange`](crate::SettingChange):
+    /// all or none are taken; answers [`SettingsChanged`](crate::SettingsChanged).
+    pub const SETTINGS: &str = "/v1/settings";
+    /// GET `?source=daemon|vm|engine&follow=true|false`: text.
+    pub const LOGS: &str = "/v1/logs";
+    /// POST an [`ExecRequest`](coracle_guest_api::exec::ExecRequest), `Connection: Upgrade`, `Upgrade: coracle-exec`: frames of
+    /// [`coracle_guest_api::exec`].
+    pub const SHELL: &str = "/v1/shell";
+}

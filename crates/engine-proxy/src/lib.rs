@@ -1,0 +1,1 @@
+//! The engine socket: Docker's API from the host to the engine in the guest.

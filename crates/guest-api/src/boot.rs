@@ -1,0 +1,72 @@
+//! What the agent is told before the transport is open.
+//!
+//! The daemon writes it as JSON to a small raw disk ([`CONFIG_DISK`](crate::CONFIG_DISK)),
+//! NUL-padded: unlike the kernel's command line, a container cannot read it.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything the agent needs to bring the guest up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BootConfig {
+    /// [`PROTOCOL_VERSION`](crate::PROTOCOL_VERSION) of the daemon that wrote it.
+    pub protocol: u32,
+    /// Random text which a hello must carry.
+    pub secret: String,
+    /// Name of the guest, also the engine's node name.
+    pub hostname: String,
+    /// How the guest reaches the network.
+    pub network: NetworkConfig,
+    /// Host folders, mounted at the same path as on the host.
+    pub shares: Vec<ShareMount>,
+    /// The engine's `daemon.json`, as the daemon has validated it.
+    /// The agent adds what belongs to the guest (data root, proxy path).
+    pub engine: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How the guest's first network interface is set up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum NetworkConfig {
+    /// Addresses known beforehand (QEMU's user-mode network).
+    Static {
+        /// The guest's address.
+        address: Ipv4Addr,
+        /// Length of the network's prefix, in bits.
+        prefix: u8,
+        /// Default route.
+        gateway: Ipv4Addr,
+        /// Resolvers for `/etc/resolv.conf`.
+        dns: Vec<Ipv4Addr>,
+    },
+}
+
+/// One shared folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareMount {
+    /// The virtiofs tag.
+    pub tag: String,
+    /// Absolute path, the same on host and guest.
+    pub path: String,
+    /// Whether the guest may only read.
+    pub read_only: bool,
+    /// Absolute paths below `path` which the agent covers with an empty read-only mount:
+    /// the daemon's own state.
+    pub masks: Vec<String>,
+}
+
+impl BootConfig {
+    /// The bytes of the configuration disk: JSON, NUL-padded to a multiple of 4 KiB.
+    pub fn to_disk(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec(self).expect("a boot configuration is plain data");
+        bytes.resize(bytes.len().next_multiple_of(4096), 0);
+        bytes
+    }
+
+    /// Reads what [`to_disk`](Self::to_disk) wrote.
+    pub fn from_disk(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+        serde_json::from_slice(&bytes[..end])
+    }
+}

@@ -1,0 +1,105 @@
+//! The agreement at the start of the byte stream.
+//!
+//! A virtio-serial port has no connections: bytes of an earlier daemon may
+//! still be in its queues. So the daemon begins with [`MAGIC`] and a fresh nonce, the
+//! agent looks for the magic and answers with magic and the same nonce, and the
+//! daemon drops all bytes before that answer.
+
+use std::io;
+
+use subtle::ConstantTimeEq;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::message::{self, MessageError};
+use crate::{Hello, HelloReply};
+
+/// Marks a preamble in the stream.
+pub const MAGIC: [u8; 8] = *b"CORACLE\x01";
+
+/// Length of the nonce, in bytes.
+pub const NONCE: usize = 16;
+
+/// How many bytes of an earlier conversation are skipped before the search for
+/// the preamble gives up.
+pub const MAX_SKIP: usize = 64 << 20;
+
+/// Why the two ends did not agree.
+#[derive(Debug, thiserror::Error)]
+pub enum PreambleError {
+    /// The stream failed or a message was malformed.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// No preamble within [`MAX_SKIP`] bytes.
+    #[error("no preamble was found on the transport")]
+    NotFound,
+    /// The secret of the hello is wrong.
+    #[error("the hello carried a wrong secret")]
+    WrongSecret,
+}
+
+impl From<io::Error> for PreambleError {
+    fn from(error: io::Error) -> Self {
+        Self::Message(error.into())
+    }
+}
+
+/// The daemon's side: sends the hello, returns the agent's answer.
+pub async fn connect(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    nonce: [u8; NONCE],
+    hello: &Hello,
+) -> Result<HelloReply, PreambleError> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(&nonce);
+    bytes.extend_from_slice(&message::encode(hello)?);
+    stream.write_all(&bytes).await?;
+    stream.flush().await?;
+    let mut expected = MAGIC.to_vec();
+    expected.extend_from_slice(&nonce);
+    skip_past(stream, &expected).await?;
+    Ok(message::expect(stream).await?)
+}
+
+/// The agent's side: waits for a hello with the right secret, answers it.
+///
+/// A wrong secret is answered with silence and an error.
+pub async fn accept(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    secret: &str,
+    reply: &HelloReply,
+) -> Result<Hello, PreambleError> {
+    skip_past(stream, &MAGIC).await?;
+    let mut nonce = [0; NONCE];
+    stream.read_exact(&mut nonce).await?;
+    let hello: Hello = message::expect(stream).await?;
+    if !bool::from(hello.secret.as_bytes().ct_eq(secret.as_bytes())) {
+        return Err(PreambleError::WrongSecret);
+    }
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(&nonce);
+    bytes.extend_from_slice(&message::encode(reply)?);
+    stream.write_all(&bytes).await?;
+    stream.flush().await?;
+    Ok(hello)
+}
+
+/// Reads byte by byte until `pattern` has passed.
+async fn skip_past(
+    stream: &mut (impl AsyncRead + Unpin),
+    pattern: &[u8],
+) -> Result<(), PreambleError> {
+    let mut window: Vec<u8> = Vec::with_capacity(pattern.len());
+    for _ in 0..MAX_SKIP {
+        if window.len() == pattern.len() {
+            window.remove(0);
+        }
+        window.push(stream.read_u8().await?);
+        if window == pattern {
+            return Ok(());
+        }
+    }
+    Err(PreambleError::NotFound)
+}
+
+#[cfg(test)]
+mod tests;

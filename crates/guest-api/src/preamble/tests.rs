@@ -1,0 +1,51 @@
+use super::*;
+
+fn hello(secret: &str) -> Hello {
+    Hello {
+        protocol: crate::PROTOCOL_VERSION,
+        secret: secret.into(),
+        unix_ns: 1,
+        daemon_version: "0".into(),
+    }
+}
+
+fn reply() -> HelloReply {
+    HelloReply {
+        protocol: crate::PROTOCOL_VERSION,
+        agent_version: "0".into(),
+        kernel: "6".into(),
+        capabilities: vec![],
+    }
+}
+
+#[tokio::test]
+async fn both_ends_agree_over_leftovers_of_an_earlier_daemon() {
+    let (mut host, mut guest) = tokio::io::duplex(1 << 16);
+    host.write_all(b"rest of a frame CORACLECORACLE")
+        .await
+        .unwrap();
+    guest.write_all(b"late answer").await.unwrap();
+    guest.write_all(&MAGIC).await.unwrap();
+    guest.write_all(&[9; NONCE]).await.unwrap();
+    let agent = tokio::spawn(async move { accept(&mut guest, "s3cret", &reply()).await });
+    let answer = connect(&mut host, [7; NONCE], &hello("s3cret"))
+        .await
+        .unwrap();
+    assert_eq!(answer.kernel, "6");
+    assert_eq!(agent.await.unwrap().unwrap().unix_ns, 1);
+}
+
+#[tokio::test]
+async fn a_wrong_secret_gets_no_answer() {
+    let (mut host, mut guest) = tokio::io::duplex(1 << 16);
+    let agent = tokio::spawn(async move { accept(&mut guest, "s3cret", &reply()).await });
+    assert!(
+        connect(&mut host, [7; NONCE], &hello("guess"))
+            .await
+            .is_err()
+    );
+    assert!(matches!(
+        agent.await.unwrap(),
+        Err(PreambleError::WrongSecret)
+    ));
+}

@@ -1,0 +1,121 @@
+//! How a stream begins.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::exec::ExecRequest;
+use crate::port::PortRequest;
+use crate::status::AgentStatus;
+
+/// First message on a stream, from the end that opened it. Says what the stream is for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "stream")]
+pub enum StreamHeader {
+    /// Host to guest. Bytes to and from the engine's socket, half-close kept.
+    /// [`AgentErrorCode::EngineDown`] while the engine does not accept.
+    Engine,
+    /// Host to guest. Bytes to and from a TCP connection that the agent dials.
+    DialTcp {
+        /// Where to; usually a container's address.
+        address: SocketAddr,
+    },
+    /// Host to guest. Frames of [`crate::datagram`] to and from a UDP socket connected to the address.
+    DialUdp {
+        /// Where to.
+        address: SocketAddr,
+    },
+    /// Host to guest. A process in the guest; frames of [`crate::exec`] follow.
+    Exec(ExecRequest),
+    /// Host to guest. Text of a log; ends after the last line unless `follow`.
+    Log {
+        /// Whose lines.
+        source: GuestLog,
+        /// Whether to stay and send new lines.
+        follow: bool,
+    },
+    /// Host to guest. [`StreamReply::Ok`] carries an [`AgentStatus`] and the stream ends.
+    Status,
+    /// Host to guest. Messages of [`crate::status::AgentEvent`] follow, from guest to host.
+    Events,
+    /// Host to guest. Sets the guest's clock; ends after the reply.
+    SetTime {
+        /// Nanoseconds since the Unix epoch.
+        unix_ns: u64,
+    },
+    /// Host to guest. Stops the engine in order, syncs, unmounts; the reply comes
+    /// first, the end of the VM is the sign that it is done.
+    Shutdown,
+    /// Guest to host. A published port: held for as long as the stream is open. The reply
+    /// says whether the host listens; `Err` carries the sentence for `docker run`.
+    Port(PortRequest),
+}
+
+/// A log that the agent keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuestLog {
+    /// dockerd's.
+    Engine,
+    /// containerd's.
+    Containerd,
+    /// The agent's own.
+    Agent,
+}
+
+/// Second message on a stream, from the end that accepted it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "reply")]
+pub enum StreamReply {
+    /// Go on.
+    Ok {
+        /// For [`StreamHeader::Status`] only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<Box<AgentStatus>>,
+    },
+    /// Refused; the stream ends.
+    Err(AgentError),
+}
+
+impl StreamReply {
+    /// A plain yes.
+    pub const OK: Self = Self::Ok { status: None };
+}
+
+/// Why a stream was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct AgentError {
+    /// Stable code.
+    pub code: AgentErrorCode,
+    /// One sentence.
+    pub message: String,
+}
+
+impl AgentError {
+    /// An error of `code` with a sentence.
+    pub fn new(code: AgentErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+/// Stable codes of [`AgentError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgentErrorCode {
+    /// The engine does not accept connections now.
+    EngineDown,
+    /// The dialled address refused or could not be reached.
+    Unreachable,
+    /// The port is taken on the other side.
+    AddressInUse,
+    /// The other side may not bind it (a privileged port).
+    PermissionDenied,
+    /// The header cannot be served by this end.
+    Unsupported,
+    /// Anything else.
+    Internal,
+}

@@ -1,0 +1,1 @@
+//! Published ports: wanted against actual, and the listeners.

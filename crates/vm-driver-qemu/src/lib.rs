@@ -1,0 +1,1 @@
+//! The VM driver for QEMU on Linux.

@@ -1,0 +1,1 @@
+//! Boots a private Coracle for tests.
