@@ -1,0 +1,97 @@
+//! `cargo xtask setup`: the host's packages that building, running and testing need.
+
+mod host;
+mod plan;
+
+use crate::process::{self, progress};
+use anyhow::{Result, bail};
+use host::Host;
+pub(crate) use host::parse_version;
+use plan::{Plan, Probe};
+use std::process::Command;
+
+/// Needed to make the VM image.
+pub(crate) const IMAGE: &[&str] = &[
+    "debian-archive-keyring",
+    "gcc",
+    "kmod",
+    "libc6-dev",
+    "mmdebstrap",
+    "squashfs-tools",
+    "xz-utils",
+    "zstd",
+];
+
+/// Needed to extract the tools.
+pub(crate) const TOOLS: &[&str] = &["debian-archive-keyring", "mmdebstrap", "zstd"];
+
+/// Installs all that is missing.
+///
+/// Fails with the one line that does it where neither root nor a sudo without a password is at hand.
+pub(crate) fn setup() -> Result<()> {
+    let everything: Vec<_> = plan::needs().iter().map(|need| need.package).collect();
+    ensure(&everything)?;
+    eprintln!("setup: nothing is missing");
+    Ok(())
+}
+
+/// Installs those of the named packages that are missing, as [`setup`] does.
+pub(crate) fn ensure(packages: &[&str]) -> Result<()> {
+    let host = Host::read()?;
+    let missing = missing(packages, &host);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(", ");
+    let plan = Plan::new(&host, &missing)?;
+    let Some(prefix) = privilege() else {
+        bail!(
+            "these packages are missing: {names}. Install them with:\n\n  {}\n",
+            plan.line("sudo ")
+        );
+    };
+    progress("setup", &format!("installing {names}"));
+    let line = plan.line(prefix);
+    process::output(
+        Command::new("sh")
+            .args(["-c", &line])
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )?;
+
+    let still = self::missing(packages, &host);
+    if !still.is_empty() {
+        bail!(
+            "apt ran, and {} is still missing or too old: see `apt-cache policy`",
+            still.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn missing(packages: &[&str], host: &Host) -> Vec<&'static str> {
+    let is_wanted = |need: &&plan::Need| packages.contains(&need.package);
+    let is_missing = |need: &&plan::Need| match need.probe {
+        Probe::Program(name) => process::find(name).is_none(),
+        Probe::File(path) => !std::path::Path::new(path).exists(),
+        Probe::Package => !host::is_installed(need.package),
+        Probe::Qemu(name) => {
+            host::qemu(name).is_none_or(|version| version < plan::least_qemu(host))
+        }
+    };
+    plan::needs()
+        .iter()
+        .filter(is_wanted)
+        .filter(is_missing)
+        .map(|need| need.package)
+        .collect()
+}
+
+/// What to put before a command for it to run as root, if that works unasked.
+fn privilege() -> Option<&'static str> {
+    if nix::unistd::geteuid().is_root() {
+        return Some("");
+    }
+    process::output(Command::new("sudo").args(["-n", "true"]))
+        .ok()
+        .map(|_| "sudo ")
+}

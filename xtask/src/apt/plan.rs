@@ -1,0 +1,182 @@
+//! What is needed, and the apt line that brings it.
+
+use super::host::{Host, Version};
+use anyhow::{Result, bail};
+
+/// A package, and how to see whether what it brings is there.
+pub(super) struct Need {
+    pub(super) package: &'static str,
+    pub(super) probe: Probe,
+}
+
+pub(super) enum Probe {
+    /// A program that may as well come from elsewhere.
+    Program(&'static str),
+    File(&'static str),
+    Package,
+    /// QEMU's program of this name, of [`least_qemu`] or newer.
+    Qemu(&'static str),
+}
+
+const QEMU: Need = if cfg!(target_arch = "aarch64") {
+    Need {
+        package: "qemu-system-arm",
+        probe: Probe::Qemu("qemu-system-aarch64"),
+    }
+} else {
+    Need {
+        package: "qemu-system-x86",
+        probe: Probe::Qemu("qemu-system-x86_64"),
+    }
+};
+
+/// All that building, running and testing need of the host.
+pub(super) fn needs() -> &'static [Need] {
+    const fn program(package: &'static str, name: &'static str) -> Need {
+        Need {
+            package,
+            probe: Probe::Program(name),
+        }
+    }
+    const NEEDS: &[Need] = &[
+        QEMU,
+        Need {
+            package: "debian-archive-keyring",
+            probe: Probe::File(crate::debian::KEYRING),
+        },
+        program("e2fsprogs", "e2fsck"),
+        program("gcc", "cc"),
+        program("kmod", "depmod"),
+        Need {
+            package: "libc6-dev",
+            probe: Probe::File("/usr/include/stdio.h"),
+        },
+        program("mmdebstrap", "mmdebstrap"),
+        Need {
+            package: "python3-venv",
+            probe: Probe::Package,
+        },
+        program("squashfs-tools", "mksquashfs"),
+        // virtiofsd maps the user's ids with it when it does not run as root.
+        program("uidmap", "newuidmap"),
+        program("xz-utils", "xz"),
+        program("zstd", "zstd"),
+    ];
+    NEEDS
+}
+
+/// The oldest QEMU to do with: from 9 on it can suspend a VM; Ubuntu has no
+/// newer one to offer, and does without.
+pub(super) fn least_qemu(host: &Host) -> Version {
+    if host.is("ubuntu") { vec![0] } else { vec![9] }
+}
+
+/// What to do about missing packages.
+#[derive(Debug)]
+pub(super) struct Plan {
+    add_backports: bool,
+    packages: Vec<String>,
+}
+
+impl Plan {
+    pub(super) fn new(host: &Host, missing: &[&str]) -> Result<Self> {
+        if !host.is("debian") && !host.is("ubuntu") {
+            bail!(
+                "{} are missing, and only Debian and Ubuntu are known here: install them by hand",
+                missing.join(", ")
+            );
+        }
+        if host.is("debian") && !host.is("ubuntu") && host.major.is_some_and(|major| major < 12) {
+            bail!("Debian 12 or newer is needed");
+        }
+        let from_backports = |package: &&str| host.is_bookworm() && *package == QEMU.package;
+        let name = |package: &&str| match from_backports(package) {
+            true => format!("{package}/bookworm-backports"),
+            false => (*package).to_owned(),
+        };
+        Ok(Self {
+            add_backports: !host.has_backports
+                && missing.iter().any(|package| from_backports(&package)),
+            packages: missing.iter().map(name).collect(),
+        })
+    }
+
+    /// The shell line, with `prefix` before each command that needs root.
+    pub(super) fn line(&self, prefix: &str) -> String {
+        let source = match self.add_backports {
+            true => format!(
+                "echo 'deb http://deb.debian.org/debian bookworm-backports main' | \
+                 {prefix}tee /etc/apt/sources.list.d/coracle-backports.list >/dev/null && "
+            ),
+            false => String::new(),
+        };
+        format!(
+            "{source}{prefix}apt-get update -q && {prefix}apt-get install -qy --no-install-recommends {}",
+            self.packages.join(" ")
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOOKWORM: &str = "ID=debian\nVERSION_ID=\"12\"";
+
+    fn line(release: &str, sources: &str, missing: &[&str]) -> String {
+        Plan::new(&Host::parse(release, sources), missing)
+            .unwrap()
+            .line("sudo ")
+    }
+
+    #[test]
+    fn bookworm_takes_qemu_from_backports_and_adds_them_once() {
+        let install = "sudo apt-get update -q && sudo apt-get install -qy --no-install-recommends \
+                       qemu-system-x86/bookworm-backports zstd";
+        let needs = ["qemu-system-x86", "zstd"];
+        assert_eq!(
+            line(BOOKWORM, "deb http://d bookworm-backports main", &needs),
+            install
+        );
+        let with_source = line(BOOKWORM, "", &needs);
+        assert!(with_source.starts_with(
+            "echo 'deb http://deb.debian.org/debian bookworm-backports main' | sudo tee "
+        ));
+        assert!(with_source.ends_with(install));
+    }
+
+    #[test]
+    fn backports_are_left_alone_when_qemu_is_there() {
+        assert!(!line(BOOKWORM, "", &["zstd"]).contains("backports"));
+    }
+
+    #[test]
+    fn newer_releases_and_ubuntu_take_qemu_from_their_archive() {
+        for release in [
+            "ID=debian\nVERSION_ID=\"13\"",
+            "ID=debian",
+            "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"",
+        ] {
+            assert!(
+                line(release, "", &["qemu-system-x86"])
+                    .ends_with("--no-install-recommends qemu-system-x86")
+            );
+        }
+    }
+
+    #[test]
+    fn other_systems_are_told_what_to_install() {
+        let error = Plan::new(&Host::parse("ID=fedora\nVERSION_ID=42", ""), &["zstd"]).unwrap_err();
+        assert!(error.to_string().contains("zstd"));
+    }
+
+    #[test]
+    fn what_image_and_tools_ask_for_is_on_the_list() {
+        for package in super::super::IMAGE.iter().chain(super::super::TOOLS) {
+            assert!(
+                needs().iter().any(|need| need.package == *package),
+                "{package}"
+            );
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The project's automation: `cargo xtask <verb>`, a module per verb.
+
+mod apt;
+mod arch;
+mod check;
+mod checkout;
+mod debian;
+mod digest;
+mod image;
+mod process;
+mod tidy;
+mod tools;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's automation")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Formatting, lints, dependency rules, licences: what CI checks before it tests
+    Check,
+    /// Install the host's packages that are missing, or print the apt line that does
+    Setup,
+    /// Make the VM image in target/image/<arch>
+    Image(image::Options),
+    /// Put virtiofsd, compose, buildx and, at need, the docker CLI in target/tools
+    Tools(tools::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().verb {
+        Verb::Check => check::run(),
+        Verb::Setup => apt::setup(),
+        Verb::Image(options) => image::run(&options),
+        Verb::Tools(options) => tools::run(&options),
+    }
+}
