@@ -1,9 +1,11 @@
 //! The agreement at the start of the byte stream.
 //!
-//! A virtio-serial port has no connections: bytes of an earlier daemon may
-//! still be in its queues. So the daemon begins with [`MAGIC`] and a fresh nonce, the
-//! agent looks for the magic and answers with magic and the same nonce, and the
-//! daemon drops all bytes before that answer.
+//! A virtio-serial port has no connections: what the daemon writes before the guest has
+//! opened the port is lost, and bytes of an earlier conversation may still be in its
+//! queues. So the agent announces itself with [`READY`], and only then the daemon sends
+//! [`MAGIC`], a fresh nonce and its hello, once: a second hello would land among the
+//! multiplexer's frames. The agent looks for the magic and answers with magic and the same
+//! nonce, and the daemon drops all bytes before that answer.
 
 use std::io;
 
@@ -15,6 +17,9 @@ use crate::{Hello, HelloReply};
 
 /// Marks a preamble in the stream.
 pub const MAGIC: [u8; 8] = *b"CORACLE\x01";
+
+/// What the agent sends first, each time it begins to wait for a hello.
+pub const READY: [u8; 8] = *b"CORACLE\x02";
 
 /// Length of the nonce, in bytes.
 pub const NONCE: usize = 16;
@@ -43,12 +48,15 @@ impl From<io::Error> for PreambleError {
     }
 }
 
-/// The daemon's side: sends the hello, returns the agent's answer.
+/// The daemon's side: waits for the agent, sends the hello, returns the agent's answer.
+///
+/// Waits for as long as the guest boots; the caller bounds it.
 pub async fn connect(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     nonce: [u8; NONCE],
     hello: &Hello,
 ) -> Result<HelloReply, PreambleError> {
+    skip_past(stream, &READY).await?;
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&nonce);
     bytes.extend_from_slice(&message::encode(hello)?);
@@ -60,7 +68,7 @@ pub async fn connect(
     Ok(message::expect(stream).await?)
 }
 
-/// The agent's side: waits for a hello with the right secret, answers it.
+/// The agent's side: announces itself, waits for a hello with the right secret, answers it.
 ///
 /// A wrong secret is answered with silence and an error.
 pub async fn accept(
@@ -68,6 +76,8 @@ pub async fn accept(
     secret: &str,
     reply: &HelloReply,
 ) -> Result<Hello, PreambleError> {
+    stream.write_all(&READY).await?;
+    stream.flush().await?;
     skip_past(stream, &MAGIC).await?;
     let mut nonce = [0; NONCE];
     stream.read_exact(&mut nonce).await?;

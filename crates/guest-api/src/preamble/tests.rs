@@ -49,3 +49,22 @@ async fn a_wrong_secret_gets_no_answer() {
         Err(PreambleError::WrongSecret)
     ));
 }
+
+#[tokio::test]
+async fn the_daemon_is_silent_until_the_guest_is_there() {
+    let (mut host, mut guest) = tokio::io::duplex(1 << 16);
+    let daemon =
+        tokio::spawn(async move { connect(&mut host, [7; NONCE], &hello("s3cret")).await });
+    // What is written now would be lost on a port that nobody has opened.
+    let mut byte = [0];
+    let early = std::time::Duration::from_millis(50);
+    assert!(
+        tokio::time::timeout(early, guest.read(&mut byte))
+            .await
+            .is_err()
+    );
+    accept(&mut guest, "s3cret", &reply()).await.unwrap();
+    daemon.await.unwrap().unwrap();
+    // One hello and no more: the multiplexer begins on the next byte.
+    assert_eq!(guest.read(&mut byte).await.unwrap(), 0);
+}
