@@ -1,0 +1,58 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::verb;
+
+/// Docker on this computer, in a small Linux VM.
+#[derive(Debug, Parser)]
+#[command(
+    name = "coracle",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    after_help = "Example:\n  coracle start\n  docker context use coracle\n  docker run --rm hello-world"
+)]
+pub(crate) struct Cli {
+    /// Write JSON to stdout instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Start the VM and its Docker engine
+    Start(verb::start::Args),
+    /// Stop the VM
+    Stop(verb::stop::Args),
+    /// Stop the VM and start it again
+    Restart(verb::start::RestartArgs),
+    /// Show whether it runs, and how well
+    Status(verb::status::Args),
+    /// Show a log
+    Logs(verb::logs::Args),
+    /// Open a shell in the VM, or run a command there
+    Shell(verb::shell::Args),
+    /// Read and change the settings
+    Config(verb::config::Args),
+    /// Collect logs, settings and facts about this computer into a tar file
+    Diagnose(verb::diagnose::Args),
+    /// Delete everything the engine holds
+    Reset(verb::reset::Args),
+    /// Print the completions for a shell
+    Completion(verb::completion::Args),
+    /// Show the versions of the parts
+    Version(verb::version::Args),
+}
+
+impl Verb {
+    /// Whether `--json` gives lines of progress rather than one document.
+    pub(crate) fn streams_progress(&self) -> bool {
+        matches!(
+            self,
+            Self::Start(_) | Self::Stop(_) | Self::Restart(_) | Self::Reset(_)
+        )
+    }
+}

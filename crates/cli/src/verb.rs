@@ -1,0 +1,38 @@
+//! The verbs, a module each.
+
+pub(crate) mod completion;
+pub(crate) mod config;
+pub(crate) mod diagnose;
+pub(crate) mod logs;
+pub(crate) mod reset;
+pub(crate) mod shell;
+pub(crate) mod start;
+pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod version;
+
+use crate::args::Verb;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::session::Session;
+
+/// Runs a verb; returns the exit code of one that came to its end.
+pub(crate) async fn run(verb: &Verb, output: Output) -> Result<u8, Failure> {
+    if let Verb::Completion(args) = verb {
+        return completion::run(args, output);
+    }
+    let session = Session::from_env(output)?;
+    match verb {
+        Verb::Start(args) => start::run(args, &session).await,
+        Verb::Stop(args) => stop::run(args, &session).await,
+        Verb::Restart(args) => start::restart(args, &session).await,
+        Verb::Status(args) => status::run(args, &session).await,
+        Verb::Logs(args) => logs::run(args, &session).await,
+        Verb::Shell(args) => shell::run(args, &session).await,
+        Verb::Config(args) => config::run(args, &session).await,
+        Verb::Diagnose(args) => diagnose::run(args, &session).await,
+        Verb::Reset(args) => reset::run(args, &session).await,
+        Verb::Completion(args) => completion::run(args, output),
+        Verb::Version(args) => version::run(args, &session).await,
+    }
+}

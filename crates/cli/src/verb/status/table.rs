@@ -1,0 +1,139 @@
+//! The status for people.
+
+use coracle_daemon_api::{Status, VmState};
+
+use crate::sizes::human;
+
+/// Several lines: a name, then what there is to say; absent parts are left out.
+pub(super) fn text(status: &Status) -> String {
+    let mut lines = vec![line("VM", &vm(status))];
+    if let Some(error) = &status.vm.last_error {
+        lines.push(line("", &error.message));
+    }
+    lines.push(line("Engine", &engine(status)));
+    if let Some(host) = &status.host {
+        let note = host.accelerator_note.as_deref();
+        let note = note.map(|note| format!(": {note}")).unwrap_or_default();
+        lines.push(line(
+            "Accelerator",
+            &format!("{} ({}){note}", host.accelerator, host.hypervisor),
+        ));
+    }
+    lines.push(line("Versions", &versions(status)));
+    lines.push(line(
+        "Data disk",
+        &format!(
+            "{} of {} taken on this computer",
+            human(status.vm.disk_used_bytes),
+            human(status.vm.disk_bytes)
+        ),
+    ));
+    lines.push(line("Socket", &status.engine_socket.display().to_string()));
+    lines.extend(list("Ports", status.ports.iter().map(port)));
+    lines.extend(list("Shares", status.shares.iter().map(share)));
+    lines.extend(list("Degraded", status.degraded.iter().cloned()));
+    lines.join("\n")
+}
+
+fn line(name: &str, text: &str) -> String {
+    format!("{name:<12} {text}")
+}
+
+/// The name stands at the first entry only.
+fn list(name: &str, entries: impl Iterator<Item = String>) -> Vec<String> {
+    entries
+        .enumerate()
+        .map(|(index, entry)| line(if index == 0 { name } else { "" }, &entry))
+        .collect()
+}
+
+fn vm(status: &Status) -> String {
+    let vm = &status.vm;
+    let state = match vm.state {
+        VmState::Stopped => "stopped",
+        VmState::Booting => "booting",
+        VmState::EngineStarting => "running, engine starting",
+        VmState::Running => "running",
+        VmState::Stopping => "stopping",
+        VmState::Failed => "failed",
+    };
+    let mut text = format!("{state}, {} CPUs, {}", vm.cpus, human(vm.memory_mib << 20));
+    if let Some(seconds) = vm.uptime_s {
+        text += &format!(", up {}", duration(seconds));
+    }
+    if let Some(usage) = vm.usage {
+        text += &format!(", takes {} of memory", human(usage.resident_bytes));
+    }
+    if vm.restarts > 0 {
+        text += &format!(", restarted {} times", vm.restarts);
+    }
+    text
+}
+
+fn engine(status: &Status) -> String {
+    let state = match (status.engine.ready, &status.versions.engine) {
+        (true, Some(version)) => format!("ready, Docker {version}"),
+        (true, None) => "ready".into(),
+        (false, _) => "not ready".into(),
+    };
+    match &status.engine.note {
+        Some(note) => format!("{state}: {note}"),
+        None => state,
+    }
+}
+
+fn versions(status: &Status) -> String {
+    let versions = &status.versions;
+    let mut text = format!("coracle {}", versions.coracle);
+    for (name, version) in [
+        ("image", &versions.image),
+        ("agent", &versions.agent),
+        ("Linux", &versions.kernel),
+    ] {
+        if let Some(version) = version {
+            text += &format!(", {name} {version}");
+        }
+    }
+    text
+}
+
+fn port(port: &coracle_daemon_api::PortStatus) -> String {
+    let mut text = format!("{} → {}/{}", port.host, port.container, port.protocol);
+    if let Some(error) = &port.error {
+        text += &format!(" NOT OPEN: {error}");
+    }
+    text
+}
+
+fn share(share: &coracle_daemon_api::ShareStatus) -> String {
+    let mounted = if share.mounted { "" } else { " (not mounted)" };
+    format!("{}{mounted}", share.path.display())
+}
+
+/// The two largest units.
+fn duration(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_have_two_units() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (61, "1 min 1 s"),
+            (3600, "1 h 0 min"),
+            (90000, "1 d 1 h"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+}
