@@ -21,6 +21,7 @@ pub mod message;
 pub mod mux;
 pub mod port;
 pub mod preamble;
+pub mod relay;
 pub mod status;
 pub mod stream;
 

@@ -9,17 +9,18 @@ use std::task::Poll;
 use futures::future::poll_fn;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
+use tokio_util::compat::TokioAsyncReadCompatExt;
 use yamux::{Config, Connection, Mode};
 
 use crate::message::{self, MessageError};
 use crate::stream::{AgentError, AgentErrorCode, StreamHeader, StreamReply};
 
+mod stream;
+
+pub use stream::MuxStream;
+
 /// How many streams may be open at once, both ends' together.
 pub const MAX_STREAMS: usize = 16 << 10;
-
-/// One stream: half-close by `shutdown`, reset by drop.
-pub type MuxStream = Compat<yamux::Stream>;
 
 /// Which end of the transport this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +145,7 @@ async fn run<T: futures::AsyncRead + futures::AsyncWrite + Unpin>(
                     Poll::Ready(Ok(stream)) => {
                         if let Some(sender) = waiting.take() {
                             // The asker may have gone; dropping the stream resets it.
-                            let _ = sender.send(stream.compat());
+                            let _ = sender.send(MuxStream::new(stream));
                         }
                         continue;
                     }
@@ -160,7 +161,7 @@ async fn run<T: futures::AsyncRead + futures::AsyncWrite + Unpin>(
             match connection.poll_next_inbound(cx) {
                 Poll::Ready(Some(Ok(stream))) => {
                     // An end that opens faster than it is served is reset, not queued without bound.
-                    if arrived.try_send(stream.compat()).is_err() {
+                    if arrived.try_send(MuxStream::new(stream)).is_err() {
                         tracing::warn!("a stream of the other end was reset: too many at once");
                     }
                 }

@@ -101,3 +101,23 @@ async fn a_thousand_streams_at_once() {
         task.await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_stream_dropped_after_its_fin_does_not_stall_the_other_end() {
+    let ((opener, _incoming), (_guest, mut guest_incoming)) = pair();
+    let writer = tokio::spawn(async move {
+        let mut stream = guest_incoming.accept().await.unwrap();
+        let _: StreamHeader = message::expect(&mut stream).await.unwrap();
+        message::write(&mut stream, &StreamReply::OK).await.unwrap();
+        stream.write_all(&vec![0; 8 << 20]).await.unwrap();
+        stream.shutdown().await.unwrap();
+        guest_incoming
+    });
+    let (mut stream, _) = opener.open(&StreamHeader::Engine).await.unwrap();
+    stream.shutdown().await.unwrap();
+    drop(stream);
+    tokio::time::timeout(std::time::Duration::from_secs(20), writer)
+        .await
+        .expect("the writer stalled")
+        .unwrap();
+}

@@ -1,0 +1,85 @@
+//! One stream of the multiplexer.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
+
+/// One stream: half-close by `shutdown`, reset by drop.
+///
+/// yamux has no reset for a stream whose FIN has been sent, and an end that is never read
+/// again would stall the other one in its writes for ever. So a stream dropped between its
+/// own FIN and the other's is read to its end in the background, the bytes thrown away.
+#[derive(Debug)]
+pub struct MuxStream {
+    /// `None` only while being dropped.
+    inner: Option<Compat<yamux::Stream>>,
+    fin_sent: bool,
+    end_read: bool,
+}
+
+impl MuxStream {
+    pub(super) fn new(stream: yamux::Stream) -> Self {
+        Self {
+            inner: Some(stream.compat()),
+            fin_sent: false,
+            end_read: false,
+        }
+    }
+
+    fn inner(&mut self) -> Pin<&mut Compat<yamux::Stream>> {
+        Pin::new(self.inner.as_mut().expect("taken by drop only"))
+    }
+}
+
+impl AsyncRead for MuxStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = ready!(self.inner().poll_read(cx, buf));
+        if result.is_err() || (buf.filled().len() == before && buf.remaining() > 0) {
+            self.end_read = true;
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl AsyncWrite for MuxStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.inner().poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.fin_sent = true;
+        self.inner().poll_shutdown(cx)
+    }
+}
+
+impl Drop for MuxStream {
+    fn drop(&mut self) {
+        if !self.fin_sent || self.end_read {
+            return;
+        }
+        if let (Some(mut stream), Ok(runtime)) =
+            (self.inner.take(), tokio::runtime::Handle::try_current())
+        {
+            runtime.spawn(async move {
+                let mut scrap = vec![0; 16 << 10];
+                while matches!(stream.read(&mut scrap).await, Ok(1..)) {}
+            });
+        }
+    }
+}
