@@ -22,6 +22,9 @@ pub(crate) const IMAGE: &[&str] = &[
     "zstd",
 ];
 
+/// Needed to make the sample images.
+pub(crate) const SAMPLES: &[&str] = &["buildah", "debian-archive-keyring", "mmdebstrap", "uidmap"];
+
 /// Needed to extract the tools.
 pub(crate) const TOOLS: &[&str] = &["debian-archive-keyring", "mmdebstrap", "zstd"];
 

@@ -8,10 +8,12 @@ mod debian;
 mod digest;
 mod image;
 mod process;
+mod samples;
 mod tidy;
 mod tools;
 
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's automation")]
@@ -28,15 +30,29 @@ enum Verb {
     Setup,
     /// Make the VM image in target/image/<arch>
     Image(image::Options),
+    /// Make the sample images in target/samples, ready for `docker load`
+    Samples(samples::Options),
     /// Put virtiofsd, compose, buildx and, at need, the docker CLI in target/tools
     Tools(tools::Options),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().verb {
+fn main() -> ExitCode {
+    match run(Arguments::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the backtrace that returning it from here may print.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> anyhow::Result<()> {
+    match verb {
         Verb::Check => check::run(),
         Verb::Setup => apt::setup(),
         Verb::Image(options) => image::run(&options),
+        Verb::Samples(options) => samples::run(&options),
         Verb::Tools(options) => tools::run(&options),
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn needs() -> &'static [Need] {
             package: "debian-archive-keyring",
             probe: Probe::File(crate::debian::KEYRING),
         },
+        program("buildah", "buildah"),
         program("e2fsprogs", "e2fsck"),
         program("gcc", "cc"),
         program("kmod", "depmod"),
@@ -96,7 +97,7 @@ impl Plan {
         };
         Ok(Self {
             add_backports: !host.has_backports
-                && missing.iter().any(|package| from_backports(&package)),
+                && missing.iter().any(|package| from_backports(package)),
             packages: missing.iter().map(name).collect(),
         })
     }
@@ -172,9 +173,15 @@ mod tests {
 
     #[test]
     fn what_image_and_tools_ask_for_is_on_the_list() {
-        for package in super::super::IMAGE.iter().chain(super::super::TOOLS) {
+        for package in [
+            super::super::IMAGE,
+            super::super::SAMPLES,
+            super::super::TOOLS,
+        ]
+        .concat()
+        {
             assert!(
-                needs().iter().any(|need| need.package == *package),
+                needs().iter().any(|need| need.package == package),
                 "{package}"
             );
         }
