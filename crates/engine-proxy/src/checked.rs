@@ -1,0 +1,74 @@
+//! The requests that are read whole because they can name folders of the host.
+
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+
+use crate::answer::{self, Body};
+use crate::mounts::{self, MountPolicy, Route, Verdict};
+
+/// The longest such request, in bytes.
+const MAX_BODY: usize = 16 << 20;
+
+/// A request after the check.
+pub(crate) enum Checked {
+    /// Goes on to the engine.
+    Pass(Request<Body>),
+    /// Refused with this status and sentence; what is left of the body.
+    Refuse(StatusCode, String, Body),
+}
+
+/// Checks a request's mounts; any other request passes with its body unread.
+pub(crate) async fn check(
+    request: Request<Incoming>,
+    policy: &watch::Receiver<MountPolicy>,
+) -> Checked {
+    let Some(route) = Route::of(request.method(), request.uri().path()) else {
+        return Checked::Pass(request.map(|body| body.map_err(Into::into).boxed_unsync()));
+    };
+    let (parts, mut body) = request.into_parts();
+    let bytes = match Limited::new(&mut body, MAX_BODY).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) => {
+            let rest = body.map_err(Into::into).boxed_unsync();
+            return if error.is::<LengthLimitError>() {
+                let message = format!("the request is longer than {} MiB", MAX_BODY >> 20);
+                Checked::Refuse(StatusCode::PAYLOAD_TOO_LARGE, message, rest)
+            } else {
+                let message = format!("the request's body could not be read: {error}");
+                Checked::Refuse(StatusCode::BAD_REQUEST, message, answer::empty())
+            };
+        }
+    };
+    let policy = policy.borrow().clone();
+    let copy = bytes.clone();
+    // Paths are looked up on the host's disks, which may be slow.
+    let verdict = tokio::task::spawn_blocking(move || mounts::check(route, &copy, &policy)).await;
+    match verdict {
+        Ok(Verdict::Pass) => Checked::Pass(with_body(parts, bytes)),
+        Ok(Verdict::Rewrite(changed)) => Checked::Pass(with_body(parts, changed.into())),
+        Ok(Verdict::Refuse(message)) => {
+            Checked::Refuse(StatusCode::BAD_REQUEST, message, answer::empty())
+        }
+        Err(error) => {
+            tracing::error!(%error, "the mounts of a request could not be checked");
+            let message = "the mounts of this request could not be checked; see `coracle logs`";
+            Checked::Refuse(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                message.into(),
+                answer::empty(),
+            )
+        }
+    }
+}
+
+fn with_body(mut parts: Parts, bytes: bytes::Bytes) -> Request<Body> {
+    parts.headers.remove(TRANSFER_ENCODING);
+    parts
+        .headers
+        .insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    Request::from_parts(parts, answer::full(bytes))
+}

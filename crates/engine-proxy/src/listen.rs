@@ -1,0 +1,59 @@
+//! The listening socket.
+
+use std::time::Duration;
+
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::access::{EngineAccess, Patience};
+use crate::connection::{self, Context};
+use crate::mounts::MountPolicy;
+
+/// Pause after a failed accept: the usual reason, no descriptors left, does not pass at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves Docker's API on `listener` until the future is dropped, which resets all connections.
+///
+/// `access` says where the engine is and `policy` which folders may be mounted; a change of
+/// either counts from the next request on.
+pub async fn serve(
+    listener: UnixListener,
+    access: watch::Receiver<EngineAccess>,
+    policy: watch::Receiver<MountPolicy>,
+) {
+    serve_with(listener, access, policy, Patience::default()).await;
+}
+
+pub(crate) async fn serve_with(
+    listener: UnixListener,
+    access: watch::Receiver<EngineAccess>,
+    policy: watch::Receiver<MountPolicy>,
+    patience: Patience,
+) {
+    let context = Context {
+        access,
+        policy,
+        patience,
+    };
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection::serve(stream, context.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the engine socket could not accept a client");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(ended) = connections.join_next() => {
+                // A panic in one connection stays in it.
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a connection to the engine socket broke off");
+                }
+            }
+        }
+    }
+}

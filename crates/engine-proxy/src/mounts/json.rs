@@ -1,0 +1,110 @@
+//! JSON read in place, so that a change touches nothing but the string it changes: unknown
+//! fields, their order and every digit of a number stay the client's.
+//!
+//! As the engine does, names are matched without regard to case, and all of several equal
+//! ones count.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The text of a body and its first value; `None` when that is not JSON.
+pub(super) fn parse(body: &[u8]) -> Option<(&str, &RawValue)> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+    Some((text, values.next()?.ok()?))
+}
+
+/// The values of all fields called `name`; none when this is not an object.
+pub(super) fn fields<'a>(object: &'a RawValue, name: &str) -> Vec<&'a RawValue> {
+    let Ok(Entries(entries)) = serde_json::from_str(object.get()) else {
+        return Vec::new();
+    };
+    entries
+        .into_iter()
+        .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+        .collect()
+}
+
+/// The elements of the arrays in all fields called `name`.
+pub(super) fn elements_of<'a>(object: &'a RawValue, name: &str) -> Vec<&'a RawValue> {
+    fields(object, name)
+        .into_iter()
+        .filter_map(|array| serde_json::from_str::<Vec<&RawValue>>(array.get()).ok())
+        .flatten()
+        .collect()
+}
+
+/// The text of a string.
+pub(super) fn string(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}
+
+/// The text of the last field called `name`, which is the one that counts for the engine.
+pub(super) fn last_string(object: &RawValue, name: &str) -> Option<String> {
+    fields(object, name).last().and_then(|value| string(value))
+}
+
+/// Changes to a text, collected and then made at once.
+pub(super) struct Patches<'a> {
+    text: &'a str,
+    changes: Vec<(std::ops::Range<usize>, String)>,
+}
+
+impl<'a> Patches<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Replaces `value`, a part of the text, by the string `new`.
+    pub(super) fn replace(&mut self, value: &'a RawValue, new: &str) {
+        let start = value.get().as_ptr() as usize - self.text.as_ptr() as usize;
+        let quoted = serde_json::Value::from(new).to_string();
+        self.changes
+            .push((start..start + value.get().len(), quoted));
+    }
+
+    /// The changed text, or `None` when nothing is to be changed.
+    pub(super) fn apply(mut self) -> Option<Vec<u8>> {
+        if self.changes.is_empty() {
+            return None;
+        }
+        self.changes.sort_by_key(|(range, _)| range.start);
+        let mut changed = Vec::with_capacity(self.text.len() + 64);
+        let mut done = 0;
+        for (range, new) in self.changes {
+            changed.extend_from_slice(&self.text.as_bytes()[done..range.start]);
+            changed.extend_from_slice(new.as_bytes());
+            done = range.end;
+        }
+        changed.extend_from_slice(&self.text.as_bytes()[done..]);
+        Some(changed)
+    }
+}
+
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Entries<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
