@@ -96,8 +96,7 @@ impl Plan {
             false => (*package).to_owned(),
         };
         Ok(Self {
-            add_backports: !host.has_backports
-                && missing.iter().any(|package| from_backports(package)),
+            add_backports: !host.has_backports && missing.iter().any(from_backports),
             packages: missing.iter().map(name).collect(),
         })
     }

@@ -10,9 +10,12 @@ use std::path::Path;
 
 /// Turns a tree of extracted packages into the root, all but the kernel's modules.
 pub(super) fn prepare(root: &Path, recipe: &Recipe) -> Result<()> {
+    // Modes in the image must not depend on who makes it.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     for pattern in &recipe.remove {
         remove(root, pattern)?;
     }
+    drop_setuid(&root.join("usr"))?;
     merge_usr(root)?;
     certificates(root)?;
     lay_over(&recipe.overlay, root)?;
@@ -96,6 +99,23 @@ fn remove(root: &Path, pattern: &str) -> Result<()> {
             false => fs::remove_file(&path),
         };
         removed.with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Clears what only root's extraction keeps; nobody but root works outside of containers.
+fn drop_setuid(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            drop_setuid(&entry.path())?;
+        } else if kind.is_file() {
+            let mode = entry.metadata()?.permissions().mode();
+            if mode & 0o6000 != 0 {
+                fs::set_permissions(entry.path(), Permissions::from_mode(mode & 0o777))?;
+            }
+        }
     }
     Ok(())
 }
