@@ -11,6 +11,9 @@ mod platform;
 mod settings;
 mod status;
 
+// A client of the status needs no other crate to name its parts.
+pub use coracle_vm_driver::{Capabilities, HostSupport, VmUsage};
+
 pub use client::{Client, ClientError, ShellStream};
 pub use error::{ApiError, ErrorCode};
 pub use settings::{Setting, SettingChange, SettingsChanged};

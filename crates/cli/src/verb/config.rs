@@ -33,7 +33,7 @@ enum Action {
         /// Name of the setting
         key: String,
         /// New value: JSON, else text; several for a list; null for the default
-        #[arg(required = true, allow_hyphen_values = true)]
+        #[arg(required = true, allow_negative_numbers = true)]
         value: Vec<String>,
     },
     /// Print all settings; * marks those that are not at their default

@@ -1,0 +1,13 @@
+//! The binary against a fake daemon: what people and programs see of it.
+#![cfg(unix)]
+
+mod command_line;
+mod config;
+mod diagnose;
+mod fake_daemon;
+mod home;
+mod logs;
+mod shell;
+mod start;
+mod status;
+mod terminal;
