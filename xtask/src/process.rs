@@ -17,7 +17,9 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         .output()
         .with_context(|| format!("cannot run {program}"))?;
     if !result.status.success() {
-        let text = String::from_utf8_lossy(&result.stderr);
+        // Some, apt among them, explain on standard output what they complain of.
+        let text = [result.stdout, result.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
         let lines: Vec<_> = text.lines().collect();
         let last = lines[lines.len().saturating_sub(20)..].join("\n");
         bail!("{program} failed ({}):\n{last}", result.status);

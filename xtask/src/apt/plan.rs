@@ -30,6 +30,14 @@ const QEMU: Need = if cfg!(target_arch = "aarch64") {
     }
 };
 
+/// What has to come from the same release as QEMU: apt does not see that by itself.
+const QEMU_FAMILY: [&str; 4] = [
+    QEMU.package,
+    "qemu-system-common",
+    "qemu-system-data",
+    "seabios",
+];
+
 /// All that building, running and testing need of the host.
 pub(super) fn needs() -> &'static [Need] {
     const fn program(package: &'static str, name: &'static str) -> Need {
@@ -90,14 +98,15 @@ impl Plan {
         if host.is("debian") && !host.is("ubuntu") && host.major.is_some_and(|major| major < 12) {
             bail!("Debian 12 or newer is needed");
         }
-        let from_backports = |package: &&str| host.is_bookworm() && *package == QEMU.package;
-        let name = |package: &&str| match from_backports(package) {
-            true => format!("{package}/bookworm-backports"),
-            false => (*package).to_owned(),
-        };
+        let qemu_from_backports = host.is_bookworm() && missing.contains(&QEMU.package);
+        let mut packages: Vec<String> = missing.iter().map(|name| (*name).to_owned()).collect();
+        if qemu_from_backports {
+            packages.retain(|name| name != QEMU.package);
+            packages.extend(QEMU_FAMILY.map(|name| format!("{name}/bookworm-backports")));
+        }
         Ok(Self {
-            add_backports: !host.has_backports && missing.iter().any(from_backports),
-            packages: missing.iter().map(name).collect(),
+            add_backports: qemu_from_backports && !host.has_backports,
+            packages,
         })
     }
 
@@ -132,7 +141,9 @@ mod tests {
     #[test]
     fn bookworm_takes_qemu_from_backports_and_adds_them_once() {
         let install = "sudo apt-get update -q && sudo apt-get install -qy --no-install-recommends \
-                       qemu-system-x86/bookworm-backports zstd";
+                       zstd qemu-system-x86/bookworm-backports \
+                       qemu-system-common/bookworm-backports \
+                       qemu-system-data/bookworm-backports seabios/bookworm-backports";
         let needs = ["qemu-system-x86", "zstd"];
         assert_eq!(
             line(BOOKWORM, "deb http://d bookworm-backports main", &needs),
