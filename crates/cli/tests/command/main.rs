@@ -1,5 +1,4 @@
 //! The binary against a fake daemon: what people and programs see of it.
-#![cfg(unix)]
 
 mod command_line;
 mod config;
