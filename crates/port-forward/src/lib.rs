@@ -1,1 +1,24 @@
 //! Published ports: wanted against actual, and the listeners.
+//!
+//! The guest asks for a port by a [lease](Forwarder::lease), a stream that it holds for as
+//! long as the container runs. The [`table`] says which ports are wanted by whom and needs no
+//! IO; [`bind`] makes the sockets and the sentence when it cannot; [`tcp`] and [`udp`] carry
+//! what arrives to the container, a stream of the guest per connection or client.
+//!
+//! A port is one listener however many want it. When the last source lets go, the socket is
+//! closed at once and its connections are cut, as docker-proxy does when a container stops.
+
+mod bind;
+mod forwarder;
+mod lease;
+mod platform;
+mod slot;
+mod table;
+mod tcp;
+mod udp;
+
+pub use forwarder::Forwarder;
+pub use table::PortEntry;
+
+#[cfg(test)]
+mod tests;
