@@ -1,0 +1,48 @@
+//! The guest agent: PID 1 in the guest, from the initramfs to the power switch.
+//!
+//! One static program with two faces, chosen by its name: as `/init` it boots the guest,
+//! supervises containerd and dockerd and serves the daemon's streams; as
+//! `coracle-docker-proxy` it stands in for dockerd's userland proxy ([`docker_proxy`]).
+//!
+//! The boot goes [`early`] (initramfs, before any thread), [`boot`] (everything else, in
+//! parallel), then the agent lives in [`boot::run`]'s loop until [`power`] ends it. A panic of
+//! that loop ends PID 1, hence the VM; a panic in one stream ends that stream.
+
+mod boot;
+mod clock;
+mod command;
+mod data_disk;
+mod disks;
+mod docker_proxy;
+mod early;
+mod engine;
+mod guest;
+mod log_ring;
+mod logging;
+mod modules;
+mod mounts;
+mod network;
+mod ports;
+mod power;
+mod power_button;
+mod reaper;
+mod serve;
+mod shares;
+mod supervise;
+mod sysctl;
+mod transport;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args();
+    let name = arguments.next().unwrap_or_default();
+    if name.ends_with(docker_proxy::NAME) {
+        return docker_proxy::main(arguments);
+    }
+    if std::process::id() != 1 {
+        eprintln!("{name}: this is the guest's PID 1; it does nothing anywhere else");
+        return ExitCode::from(2);
+    }
+    boot::run()
+}

@@ -1,0 +1,105 @@
+//! What the daemon asks for, a stream at a time.
+
+mod bytes;
+mod datagrams;
+mod events;
+mod exec;
+mod log;
+mod status;
+
+use std::sync::Arc;
+
+use coracle_guest_api::message::{self, MessageError};
+use coracle_guest_api::mux::MuxStream;
+use coracle_guest_api::{AgentError, AgentErrorCode, StreamHeader, StreamReply};
+use tokio::io::AsyncWriteExt;
+
+use crate::clock;
+use crate::guest::Guest;
+
+/// Serves one stream to its end. Runs on a task of its own, so that a panic ends this stream only.
+pub(crate) async fn serve(guest: Arc<Guest>, mut stream: MuxStream) {
+    let header = match message::expect(&mut stream).await {
+        Ok(header) => header,
+        Err(MessageError::Malformed(error)) => {
+            let text = format!("this agent does not know the request: {error}");
+            return refuse(stream, AgentError::new(AgentErrorCode::Unsupported, text)).await;
+        }
+        Err(_) => return,
+    };
+    let outcome = dispatch(&guest, header, stream).await;
+    if let Err(Failure::Io(error)) = outcome {
+        tracing::debug!("a stream ended: {error}");
+    }
+}
+
+async fn dispatch(
+    guest: &Arc<Guest>,
+    header: StreamHeader,
+    mut stream: MuxStream,
+) -> Result<(), Failure> {
+    match header {
+        StreamHeader::Engine => bytes::engine(guest, stream).await,
+        StreamHeader::DialTcp { address } => bytes::tcp(address, stream).await,
+        StreamHeader::DialUdp { address } => datagrams::udp(address, stream).await,
+        StreamHeader::Exec(request) => exec::exec(guest, request, stream).await,
+        StreamHeader::Log { source, follow } => {
+            log::log(guest.logs.ring(source), follow, stream).await
+        }
+        StreamHeader::Status => {
+            let status = Some(Box::new(status::status(guest)));
+            message::write(&mut stream, &StreamReply::Ok { status }).await?;
+            Ok(stream.shutdown().await?)
+        }
+        StreamHeader::Events => events::events(guest, stream).await,
+        StreamHeader::SetTime { unix_ns } => {
+            match clock::set(unix_ns) {
+                Ok(()) => accept(&mut stream).await?,
+                Err(error) => {
+                    let text = format!("the guest's clock could not be set: {error}");
+                    refuse(stream, AgentError::new(AgentErrorCode::Internal, text)).await;
+                    return Ok(());
+                }
+            }
+            Ok(stream.shutdown().await?)
+        }
+        StreamHeader::Shutdown => {
+            accept(&mut stream).await?;
+            stream.shutdown().await?;
+            guest.power_off.notify_one();
+            Ok(())
+        }
+        StreamHeader::Port(_) => {
+            let text = "ports are asked for by the guest, not by the host";
+            refuse(stream, AgentError::new(AgentErrorCode::Unsupported, text)).await;
+            Ok(())
+        }
+    }
+}
+
+/// Why a stream ended before its time.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl From<MessageError> for Failure {
+    fn from(error: MessageError) -> Self {
+        Self::Io(std::io::Error::other(error))
+    }
+}
+
+async fn accept(stream: &mut MuxStream) -> Result<(), Failure> {
+    Ok(message::write(stream, &StreamReply::OK).await?)
+}
+
+async fn refuse(mut stream: MuxStream, error: AgentError) {
+    // Who has gone meanwhile needs no answer.
+    if message::write(&mut stream, &StreamReply::Err(error))
+        .await
+        .is_ok()
+    {
+        let _ = stream.shutdown().await;
+    }
+}

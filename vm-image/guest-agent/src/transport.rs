@@ -1,0 +1,96 @@
+//! The byte stream to the daemon, whatever carries it.
+//!
+//! A [`TransportSource`] yields byte streams, one after the other; on each the preamble is
+//! awaited, then the multiplexer runs until the stream ends. Another carrier (vsock) is another
+//! source beside [`virtio_serial`].
+
+mod fd_stream;
+mod virtio_serial;
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use coracle_guest_api::mux::{self, End};
+use coracle_guest_api::preamble::PreambleError;
+use coracle_guest_api::{HelloReply, PROTOCOL_VERSION, preamble};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::clock;
+use crate::guest::Guest;
+use crate::serve;
+
+pub(crate) use fd_stream::FdStream;
+pub(crate) use virtio_serial::VirtioSerial;
+
+/// Pause after a stream that failed, so that a broken host cannot make the agent spin.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Yields the byte streams on which a daemon may be.
+pub(crate) trait TransportSource: Send {
+    /// An ordered, reliable byte stream, which ends when the daemon goes away.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// Waits until a daemon may be there. Called again only after the stream before was dropped.
+    fn next(&mut self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// Serves one daemon after the other.
+pub(crate) async fn serve(guest: Arc<Guest>, mut source: impl TransportSource) -> Infallible {
+    loop {
+        match source.next().await {
+            Ok(stream) => {
+                if let Err(error) = serve_one(&guest, stream).await {
+                    tracing::warn!("a connection of the daemon failed: {error}");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+            Err(error) => {
+                tracing::error!("there is no transport: {error}");
+                tokio::time::sleep(10 * PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves until `stream` ends.
+async fn serve_one(
+    guest: &Arc<Guest>,
+    mut stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) -> Result<(), PreambleError> {
+    let hello = match preamble::accept(&mut stream, &guest.config.secret, &introduction()).await {
+        Ok(hello) => hello,
+        // Nobody was there, or they left again.
+        Err(PreambleError::Message(mux_error)) if is_end(&mux_error) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    tracing::info!("the daemon {} is connected", hello.daemon_version);
+    if let Err(error) = clock::set(hello.unix_ns) {
+        tracing::warn!("the clock could not be set: {error}");
+    }
+    let (opener, mut incoming) = mux::start(stream, End::Guest);
+    guest.opener.send_replace(Some(opener));
+    while let Some(stream) = incoming.accept().await {
+        tokio::spawn(serve::serve(guest.clone(), stream));
+    }
+    guest.opener.send_replace(None);
+    tracing::info!("the daemon is gone");
+    Ok(())
+}
+
+fn is_end(error: &coracle_guest_api::message::MessageError) -> bool {
+    use coracle_guest_api::message::MessageError;
+    matches!(error, MessageError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof)
+}
+
+fn introduction() -> HelloReply {
+    HelloReply {
+        protocol: PROTOCOL_VERSION,
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")
+            .map(|release| release.trim().to_owned())
+            .unwrap_or_default(),
+        capabilities: Vec::new(),
+    }
+}
