@@ -1,0 +1,87 @@
+use anyhow::{Result, ensure};
+use coracle_vm_harness::{Coracle, Terminal};
+
+use crate::images;
+use crate::suite::contains;
+
+pub(super) fn version_and_info(coracle: &Coracle) -> Result<()> {
+    let version = coracle
+        .docker(["version", "--format", "{{.Server.Os}} {{.Server.Version}}"])
+        .text()?;
+    ensure!(version.starts_with("linux "), "version is {version}");
+    let info = coracle
+        .docker([
+            "info",
+            "--format",
+            "{{.OSType}} {{.Driver}} {{.DockerRootDir}}",
+        ])
+        .text()?;
+    ensure!(info == "linux overlay2 /var/lib/docker", "info is {info}");
+    let status = coracle.status()?;
+    let engine = status["versions"]["engine"].as_str().unwrap_or_default();
+    ensure!(
+        version.ends_with(engine) && !engine.is_empty(),
+        "{version}, but status has {engine}"
+    );
+    ensure!(
+        status["degraded"] == serde_json::json!([]),
+        "degraded: {}",
+        status["degraded"]
+    );
+    Ok(())
+}
+
+pub(super) fn context_leads_to_the_engine(coracle: &Coracle) -> Result<()> {
+    let through = coracle
+        .docker(["--context", "coracle", "info", "--format", "{{.ID}}"])
+        .env_remove("DOCKER_HOST")
+        .text()?;
+    let direct = coracle.docker(["info", "--format", "{{.ID}}"]).text()?;
+    ensure!(through == direct, "{through} is not {direct}");
+    Ok(())
+}
+
+pub(super) fn run_gives_output_and_exit_code(coracle: &Coracle) -> Result<()> {
+    let image = images::busybox(coracle)?;
+    let script = "echo to-out; echo to-err >&2; exit 7";
+    let outcome = coracle
+        .docker(["run", "--rm", image, "sh", "-c", script])
+        .run()?;
+    ensure!(
+        outcome.status.code() == Some(7),
+        "{}\n{}",
+        outcome.status,
+        outcome.all()
+    );
+    ensure!(
+        outcome.stdout == b"to-out\n" && outcome.stderr == b"to-err\n",
+        "{outcome:?}"
+    );
+    let left = coracle.docker(["ps", "--all", "--quiet"]).text()?;
+    ensure!(left.is_empty(), "--rm left {left}");
+    Ok(())
+}
+
+pub(super) fn run_in_a_terminal(coracle: &Coracle) -> Result<()> {
+    let image = images::busybox(coracle)?;
+    let run = coracle.docker(["run", "--rm", "-it", image, "sh"]);
+    let mut terminal = Terminal::start(run, 30, 90)?;
+    terminal.expect("# ")?;
+    // Split, so that the echo of what is typed is not taken for the answer.
+    terminal.write("tty && echo ter''minal && stty size\n")?;
+    terminal.expect("/dev/pts/0")?;
+    terminal.expect("terminal")?;
+    terminal.expect("30 90")?;
+    terminal.resize(33, 101)?;
+    terminal
+        .write("while [ \"$(stty size)\" != '33 101' ]; do sleep 0.1; done; echo res''ized\n")?;
+    terminal.expect("resized")?;
+    terminal.write("sleep 1000\n")?;
+    terminal.write("\u{3}")?;
+    terminal.write("echo inter''rupted; exit 3\n")?;
+    terminal.expect("interrupted")?;
+    let status = terminal.wait()?;
+    ensure!(status.code() == Some(3), "{status}");
+    contains(&coracle.docker(["ps", "--all"]).text()?, &["CONTAINER ID"])?;
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! The processes of a Coracle as the kernel shows them.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill as send};
+use nix::unistd::Pid;
+
+/// The ids of all processes whose command line contains every one of the texts.
+pub fn find(texts: &[&str]) -> Vec<u32> {
+    all()
+        .filter(|id| {
+            let line = command_line(*id);
+            texts.iter().all(|text| line.contains(text))
+        })
+        .collect()
+}
+
+/// The ids of all processes that are of the Coracle with this state folder.
+pub fn of_state(home: &str) -> Vec<u32> {
+    let variable = format!("CORACLE_HOME={home}\0");
+    let own = std::process::id();
+    all()
+        .filter(|id| *id != own)
+        .filter(|id| {
+            // A process of another user has an environment that cannot be read.
+            let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+            String::from_utf8_lossy(&environment).contains(&variable)
+                || command_line(*id).contains(home)
+        })
+        .collect()
+}
+
+/// SIGKILL.
+pub fn kill(id: u32) -> Result<()> {
+    send(Pid::from_raw(id as i32), Signal::SIGKILL).with_context(|| format!("cannot kill {id}"))
+}
+
+/// Whether it still runs (a zombie does not).
+pub fn is_alive(id: u32) -> bool {
+    fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap_or("")
+            .trim()
+            .starts_with('Z')
+    })
+}
+
+/// How many file descriptors it has open.
+pub fn descriptors(id: u32) -> Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{id}/fd"))
+        .with_context(|| format!("cannot see the descriptors of {id}"))?
+        .count())
+}
+
+/// The addresses on which it listens with TCP, as `127.0.0.1:8080` or `[::]:8080`, sorted.
+pub fn listeners(id: u32) -> Result<Vec<String>> {
+    let mut own = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{id}/fd"))? {
+        // A descriptor may be closed while we look.
+        let Ok(target) = fs::read_link(entry?.path()) else {
+            continue;
+        };
+        if let Some(inode) = target.to_string_lossy().strip_prefix("socket:[") {
+            own.push(inode.trim_end_matches(']').to_owned());
+        }
+    }
+    let mut addresses = Vec::new();
+    for table in ["tcp", "tcp6"] {
+        let Ok(text) = fs::read_to_string(format!("/proc/net/{table}")) else {
+            continue;
+        };
+        for line in text.lines().skip(1) {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            if fields.len() > 9 && fields[3] == "0A" && own.iter().any(|inode| inode == fields[9]) {
+                addresses.push(address(fields[1]).with_context(|| line.to_owned())?);
+            }
+        }
+    }
+    addresses.sort();
+    Ok(addresses)
+}
+
+/// Reads the kernel's form: 32-bit words in host order, then the port.
+fn address(field: &str) -> Option<String> {
+    let (host, port) = field.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let mut bytes = Vec::new();
+    for word in host.as_bytes().chunks(8) {
+        let word = u32::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok()?;
+        bytes.extend_from_slice(&word.to_ne_bytes());
+    }
+    Some(match <[u8; 4]>::try_from(bytes.as_slice()) {
+        Ok(v4) => format!("{}:{port}", std::net::Ipv4Addr::from(v4)),
+        Err(_) => {
+            let v6 = <[u8; 16]>::try_from(bytes.as_slice()).ok()?;
+            format!("[{}]:{port}", std::net::Ipv6Addr::from(v6))
+        }
+    })
+}
+
+fn all() -> impl Iterator<Item = u32> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+fn command_line(id: u32) -> String {
+    let bytes = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\0', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_listener_is_seen_with_its_address() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        assert!(listeners(std::process::id()).unwrap().contains(&address));
+        drop(listener);
+        assert!(!listeners(std::process::id()).unwrap().contains(&address));
+    }
+
+    #[test]
+    fn a_killed_process_is_found_before_and_not_after() {
+        let mark = format!("1000.{}", std::process::id());
+        let mut child = std::process::Command::new("sleep")
+            .arg(&mark)
+            .spawn()
+            .unwrap();
+        // Until exec has happened the child's command line is still ours.
+        while find(&["sleep", &mark]) != [child.id()] {
+            std::thread::yield_now();
+        }
+        kill(child.id()).unwrap();
+        child.wait().unwrap();
+        assert!(find(&["sleep", &mark]).is_empty());
+        assert!(!is_alive(child.id()));
+    }
+}
