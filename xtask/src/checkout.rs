@@ -6,6 +6,7 @@ use std::fs;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The top of the checkout: the nearest folder upwards that holds `vm-image` and `xtask`.
@@ -58,9 +59,47 @@ pub(crate) fn cache(section: &str) -> Result<PathBuf> {
 /// A temporary folder beside what will be moved out of it, so that a rename suffices.
 pub(crate) fn scratch(beside: &Path) -> Result<TempDir> {
     fs::create_dir_all(beside).with_context(|| format!("cannot make {}", beside.display()))?;
+    sweep(beside, LEFT_BEHIND);
     tempfile::Builder::new()
-        .prefix(".partial-")
+        .prefix(SCRATCH)
         .permissions(Permissions::from_mode(0o755))
         .tempdir_in(beside)
         .with_context(|| format!("cannot write in {}", beside.display()))
+}
+
+const SCRATCH: &str = ".partial-";
+
+/// An age that no running step reaches.
+const LEFT_BEHIND: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Removes the scratch folders of runs that were killed.
+fn sweep(folder: &Path, age: Duration) {
+    let is_old = |entry: &fs::DirEntry| -> bool {
+        let modified = entry.metadata().and_then(|meta| meta.modified());
+        modified.is_ok_and(|time| time.elapsed().is_ok_and(|elapsed| elapsed >= age))
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(SCRATCH) && is_old(&entry) {
+            // What cannot be removed is someone else's, and in nobody's way.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_old_scratch_folders_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join(".partial-left");
+        let kept = folder.path().join("entry");
+        fs::create_dir(&left).unwrap();
+        fs::create_dir(&kept).unwrap();
+        sweep(folder.path(), LEFT_BEHIND);
+        assert!(left.is_dir());
+        sweep(folder.path(), Duration::ZERO);
+        assert!(!left.exists() && kept.is_dir());
+    }
 }

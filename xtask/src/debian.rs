@@ -48,6 +48,7 @@ pub(crate) fn extract(arch: Arch, names: &[String], refresh: bool) -> Result<Ext
     let folder = cache.join(format!("{}-{}", arch.debian(), &digest.finish()[..16]));
 
     if refresh || !folder.is_dir() {
+        process::progress("debian", &format!("extracting {}", names.join(", ")));
         let scratch = checkout::scratch(&cache)?;
         fetch(arch, names, scratch.path())?;
         publish(scratch, &folder)?;

@@ -31,6 +31,15 @@ pub(crate) struct Options {
     refresh: bool,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            arch: Arch::host(),
+            refresh: false,
+        }
+    }
+}
+
 /// What is in an image; the daemon shows it, and tests compare it.
 #[derive(Serialize, Deserialize)]
 struct Manifest {

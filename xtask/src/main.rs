@@ -5,8 +5,10 @@ mod arch;
 mod check;
 mod checkout;
 mod debian;
+mod demo;
 mod digest;
 mod image;
+mod plugins;
 mod process;
 mod samples;
 mod tidy;
@@ -26,6 +28,8 @@ struct Arguments {
 enum Verb {
     /// Formatting, lints, dependency rules, licences: what CI checks before it tests
     Check,
+    /// Install, build, boot the VM, run the voting app and cast a vote
+    Demo,
     /// Install the host's packages that are missing, or print the apt line that does
     Setup,
     /// Make the VM image in target/image/<arch>
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Check => check::run(),
+        Verb::Demo => demo::run(),
         Verb::Setup => apt::setup(),
         Verb::Image(options) => image::run(&options),
         Verb::Samples(options) => samples::run(&options),

@@ -5,7 +5,7 @@ use crate::arch::Arch;
 use crate::checkout;
 use crate::debian;
 use crate::digest::Digest;
-use crate::process::{self, progress};
+use crate::process;
 use anyhow::{Context, Result};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -23,7 +23,7 @@ const LIBRARIES: [&str; 5] = [
     "libseccomp.so.2",
 ];
 
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Options {
     /// Fetch Debian's newest packages
     #[arg(long)]
@@ -51,7 +51,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "virtiofsd",
     ]
     .map(str::to_owned);
-    progress("tools", "extracting Debian packages");
     let extraction = debian::extract(Arch::host(), &names, options.refresh)?;
 
     let folder = checkout::target()?.join("tools");

@@ -52,9 +52,7 @@ pub(super) fn prepare(arch: Arch, refresh: bool) -> Result<Base> {
 
 fn make(arch: Arch, hash: &str, refresh: bool, into: &Path) -> Result<()> {
     let recipe = recipe::read(arch)?;
-    progress("image", "extracting Debian packages of the kernel");
     let kernel = debian::extract(arch, &recipe.kernel_packages, refresh)?;
-    progress("image", "extracting Debian packages of the root");
     let packages = debian::extract(arch, &recipe.root_packages, refresh)?;
 
     let work = checkout::scratch(into)?;

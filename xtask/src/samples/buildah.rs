@@ -7,6 +7,7 @@
 use crate::checkout;
 use crate::process;
 use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,6 +35,14 @@ impl Buildah {
             path.join("registries.conf"),
             "unqualified-search-registries = [\"docker.io\"]\n",
         )?;
+        fs::write(
+            path.join("storage.conf"),
+            format!(
+                "[storage]\ndriver = \"vfs\"\ngraphroot = {:?}\nrunroot = {:?}\n",
+                path.join("store"),
+                path.join("run")
+            ),
+        )?;
         Ok(Self { folder })
     }
 
@@ -58,6 +67,7 @@ impl Buildah {
             self.command("build")
                 .args(["--isolation=chroot", "--format=docker", "--layers=false"])
                 .arg("--pull-never")
+                .args(self.policy())
                 .args(proxy())
                 .arg(format!("--tag={name}"))
                 .arg(context),
@@ -73,7 +83,9 @@ impl Buildah {
             process::output(
                 self.command("push")
                     // Unpacking costs the engine more than reading a few more megabytes.
-                    .args(["--disable-compression", "--format=v2s2", name])
+                    .args(["--disable-compression", "--format=v2s2"])
+                    .args(self.policy())
+                    .arg(name)
                     .arg(format!("dir:{}", folder.display())),
             )?;
         }
@@ -84,17 +96,18 @@ impl Buildah {
         let path = self.path();
         let mut command = process::command("buildah");
         command
-            .args(["--storage-driver=vfs", "--root"])
-            .arg(path.join("store"))
-            .arg("--runroot")
-            .arg(path.join("run"))
             .arg(verb)
-            .arg("--signature-policy")
-            .arg(path.join("policy.json"))
             .env("CONTAINERS_CONF", path.join("containers.conf"))
             .env("CONTAINERS_REGISTRIES_CONF", path.join("registries.conf"))
+            .env("CONTAINERS_STORAGE_CONF", path.join("storage.conf"))
             .env("TMPDIR", path);
         command
+    }
+
+    /// What is built here is trusted, whatever the host says of images from elsewhere.
+    fn policy(&self) -> [OsString; 2] {
+        let policy = self.path().join("policy.json");
+        ["--signature-policy".into(), policy.into()]
     }
 
     fn path(&self) -> &Path {
@@ -108,11 +121,7 @@ impl Drop for Buildah {
             return;
         }
         // The store's files belong to ids that only the user namespace may touch.
-        let _ = process::output(
-            process::command("buildah")
-                .args(["unshare", "rm", "-rf"])
-                .arg(self.path()),
-        );
+        let _ = process::output(self.command("unshare").args(["rm", "-rf"]).arg(self.path()));
     }
 }
 

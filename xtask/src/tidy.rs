@@ -1,0 +1,196 @@
+//! The invariants of `ARCHITECTURE.md` that a program can check: which crate may know which,
+//! where an operating system may be named, and how long a file may grow.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Longest source file, in lines; tests may be longer.
+const MAX_LINES: usize = 500;
+
+/// What each crate of ours may depend on (tests aside).
+fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
+    BTreeMap::from([
+        ("coracle-guest-api", &[][..]),
+        ("coracle-host-paths", &[]),
+        ("coracle-vm-driver", &["coracle-guest-api"]),
+        (
+            "coracle-daemon-api",
+            &["coracle-guest-api", "coracle-vm-driver"],
+        ),
+        ("coracle-engine-proxy", &["coracle-guest-api"]),
+        ("coracle-port-forward", &["coracle-guest-api"]),
+        (
+            "coracle-vm-driver-qemu",
+            &[
+                "coracle-guest-api",
+                "coracle-host-paths",
+                "coracle-vm-driver",
+            ],
+        ),
+        (
+            "coracle-cli",
+            &[
+                "coracle-daemon-api",
+                "coracle-guest-api",
+                "coracle-host-paths",
+            ],
+        ),
+        ("coracle-guest-agent", &["coracle-guest-api"]),
+        (
+            "coracled",
+            &[
+                "coracle-daemon-api",
+                "coracle-engine-proxy",
+                "coracle-guest-api",
+                "coracle-host-paths",
+                "coracle-port-forward",
+                "coracle-vm-driver",
+                "coracle-vm-driver-qemu",
+            ],
+        ),
+    ])
+}
+
+/// Crates that automate and test: they may know everything.
+const FREE: [&str; 3] = ["xtask", "coracle-e2e", "coracle-vm-harness"];
+
+/// Checks the checkout at `root`; the error lists every violation.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    let mut violations = dependencies(root)?;
+    for file in sources(root)? {
+        let text = fs::read_to_string(root.join(&file))
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        violations.extend(seams(&file, &text));
+        violations.extend(length(&file, &text));
+    }
+    if !violations.is_empty() {
+        bail!("{}", violations.join("\n"));
+    }
+    Ok(())
+}
+
+fn dependencies(root: &Path) -> Result<Vec<String>> {
+    let metadata = MetadataCommand::new()
+        .current_dir(root)
+        .no_deps()
+        .exec()
+        .context("cargo metadata failed")?;
+    let allowed = allowed();
+    let mut violations = Vec::new();
+    for package in &metadata.packages {
+        let name = package.name.as_str();
+        if FREE.contains(&name) {
+            continue;
+        }
+        let Some(may) = allowed.get(name) else {
+            violations.push(format!(
+                "{name} has no dependency rule: add one to xtask/src/tidy.rs"
+            ));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let ours = dependency.path.is_some();
+            if ours
+                && dependency.kind != DependencyKind::Development
+                && !may.contains(&dependency.name.as_str())
+            {
+                violations.push(format!("{name} must not depend on {}", dependency.name));
+            }
+        }
+    }
+    Ok(violations)
+}
+
+/// Rust sources that git knows, relative to `root`.
+fn sources(root: &Path) -> Result<Vec<PathBuf>> {
+    let output = std::process::Command::new("git")
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "*.rs",
+        ])
+        .current_dir(root)
+        .output()
+        .context("cannot run git")?;
+    if !output.status.success() {
+        bail!("git ls-files failed: the check runs inside a git checkout");
+    }
+    let names = String::from_utf8(output.stdout).context("a file name is not UTF-8")?;
+    Ok(names
+        .split_terminator('\0')
+        .map(PathBuf::from)
+        .filter(|file| root.join(file).is_file())
+        .collect())
+}
+
+/// An operating system is named at a `mod platform` seam, in a driver, or in
+/// what runs on one system only.
+fn seams(file: &Path, text: &str) -> Vec<String> {
+    let path = file.to_string_lossy();
+    let exempt = path.contains("/platform")
+        || path.contains("vm-driver-")
+        || path.ends_with("drivers.rs")
+        || path.starts_with("xtask/")
+        || path.starts_with("tests/")
+        || path.starts_with("vm-image/");
+    if exempt {
+        return Vec::new();
+    }
+    let mut in_platform = false;
+    let mut found = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        in_platform |= line.starts_with("mod platform {");
+        let names = ["target_os", "cfg(unix", "cfg(windows", "cfg(not(unix"];
+        if !in_platform && names.iter().any(|name| line.contains(name)) {
+            found.push(format!(
+                "{path}:{}: an operating system is named outside a platform module",
+                number + 1
+            ));
+        }
+        if line == "}" {
+            in_platform = false;
+        }
+    }
+    found
+}
+
+fn length(file: &Path, text: &str) -> Option<String> {
+    let lines = text.lines().count();
+    let test = file
+        .components()
+        .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs");
+    (lines > MAX_LINES && !test).then(|| {
+        format!(
+            "{} has {lines} lines, more than {MAX_LINES}: look for a second responsibility",
+            file.display()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_is_named_only_at_a_seam() {
+        let inside = "mod platform {\n    #[cfg(unix)]\n    mod unix {}\n}\n";
+        let outside = "#[cfg(target_os = \"linux\")]\nfn f() {}\n";
+        assert!(seams(Path::new("daemon/src/a.rs"), inside).is_empty());
+        assert_eq!(seams(Path::new("daemon/src/a.rs"), outside).len(), 1);
+        assert!(seams(Path::new("daemon/src/platform/linux.rs"), outside).is_empty());
+    }
+
+    #[test]
+    fn long_files_are_found_but_not_among_tests() {
+        let text = "\n".repeat(MAX_LINES + 1);
+        assert!(length(Path::new("daemon/src/a.rs"), &text).is_some());
+        assert!(length(Path::new("daemon/src/a/tests.rs"), &text).is_none());
+    }
+}
