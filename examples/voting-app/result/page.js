@@ -9,10 +9,10 @@ function bar(name, totals) {
       <li class="${name}">
         <div class="row">
           <span class="label">${CHOICES[name]}</span>
-          <span class="percent" data-percent="${name}">${percent} %</span>
+          <span class="percent" data-percent="${name}">${percent}%</span>
         </div>
         <div class="track" aria-hidden="true"><div class="fill" data-bar="${name}" style="width: ${percent}%"></div></div>
-        <p class="votes" data-votes="${name}">${totals[name]}</p>
+        <p class="votes">Votes: <span data-votes="${name}">${totals[name]}</span></p>
       </li>`;
 }
 

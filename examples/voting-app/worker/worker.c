@@ -94,7 +94,7 @@ static void connect_and_move(const char *redis_host)
 {
     redisContext *queue = redisConnect(redis_host, 6379);
     /* libpq reads PGHOST, PGUSER, PGPASSWORD and PGDATABASE. */
-    PGconn *db = PQconnectdb("connect_timeout=5");
+    PGconn *db = PQconnectdb("connect_timeout=5 options='-c client_min_messages=warning'");
 
     if (queue == NULL || queue->err != 0) {
         fprintf(stderr, "redis: %s\n", queue ? queue->errstr : "out of memory");

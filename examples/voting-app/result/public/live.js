@@ -2,9 +2,9 @@
 // Runs in the browser, where it keeps the page current, and in the server,
 // which renders the same words and numbers with these two functions.
 
-/** Whole percent of all votes; an even split where nobody has voted. */
+/** Whole percent of all votes; none where nobody has voted. */
 function share(name, { cats, dogs }) {
-  if (cats + dogs === 0) return 50;
+  if (cats + dogs === 0) return 0;
   const percent = Math.round((100 * cats) / (cats + dogs));
   return name === 'cats' ? percent : 100 - percent;
 }
@@ -21,7 +21,7 @@ function show(totals) {
   const one = (attribute) => document.querySelector(`[${attribute}]`);
   for (const name of ['cats', 'dogs']) {
     const percent = share(name, totals);
-    one(`data-percent="${name}"`).textContent = `${percent} %`;
+    one(`data-percent="${name}"`).textContent = `${percent}%`;
     one(`data-bar="${name}"`).style.width = `${percent}%`;
     one(`data-votes="${name}"`).textContent = totals[name];
   }
