@@ -11,6 +11,7 @@ mod image;
 mod plugins;
 mod process;
 mod samples;
+mod test;
 mod tidy;
 mod tools;
 
@@ -36,6 +37,8 @@ enum Verb {
     Image(image::Options),
     /// Make the sample images in target/samples, ready for `docker load`
     Samples(samples::Options),
+    /// Run the tests: unit, and in the real VM engine, ports, files
+    Test(test::Options),
     /// Put virtiofsd, compose, buildx and, at need, the docker CLI in target/tools
     Tools(tools::Options),
 }
@@ -58,6 +61,7 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Setup => apt::setup(),
         Verb::Image(options) => image::run(&options),
         Verb::Samples(options) => samples::run(&options),
+        Verb::Test(options) => test::run(&options),
         Verb::Tools(options) => tools::run(&options),
     }
 }

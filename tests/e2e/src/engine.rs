@@ -10,6 +10,7 @@ mod run;
 mod sdk;
 mod socket;
 mod streams;
+mod user;
 
 use crate::suite::{Suite, tests};
 
@@ -66,5 +67,19 @@ pub(crate) const LIFE: Suite = Suite {
         kill::hypervisor_killed,
         kill::file_server_killed,
         kill::daemon_killed,
+    ],
+};
+
+/// What an ordinary user does first, with no process of root.
+pub(crate) const USER: Suite = Suite {
+    name: "user",
+    tests: tests![
+        user::no_process_of_root,
+        run::version_and_info,
+        run::run_gives_output_and_exit_code,
+        run::run_in_a_terminal,
+        streams::input_reaches_a_container,
+        build::build,
+        compose::project_up_logs_exec_down,
     ],
 };

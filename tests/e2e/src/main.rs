@@ -15,7 +15,13 @@ use std::process::ExitCode;
 
 use suite::Suite;
 
-const SUITES: &[Suite] = &[engine::SUITE, ports::SUITE, files::SUITE, engine::LIFE];
+const SUITES: &[Suite] = &[
+    engine::USER,
+    engine::SUITE,
+    ports::SUITE,
+    files::SUITE,
+    engine::LIFE,
+];
 
 fn main() -> ExitCode {
     match suite::run(SUITES) {

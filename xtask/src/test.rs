@@ -1,0 +1,129 @@
+//! `cargo xtask test`: the tests that need no VM, then those in the real one.
+//!
+//! Ends with one line `N passed, N failed` over all that ran.
+
+mod ordinary_user;
+mod python;
+mod tally;
+mod vm;
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::checkout;
+use tally::Tally;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// What to run; everything without
+    #[arg(value_enum)]
+    suites: Vec<Suite>,
+    /// Show the tests instead of running them
+    #[arg(long)]
+    list: bool,
+    /// Only tests whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// As root: run the VM's suites as this user only, who is made if there is none
+    #[arg(long = "as", value_name = "USER")]
+    user: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Suite {
+    /// Without VM and root, in seconds
+    Unit,
+    /// The engine through its socket
+    Engine,
+    /// Published ports
+    Ports,
+    /// Host folders in containers
+    Files,
+    /// What an ordinary user does first; root runs it as one
+    User,
+}
+
+/// The suites in a VM, by the names that the tests have.
+const IN_VM: [(Suite, &str); 4] = [
+    (Suite::Engine, "engine"),
+    (Suite::Ports, "ports"),
+    (Suite::Files, "files"),
+    (Suite::User, "user"),
+];
+
+/// The user whom root's run makes for the suites that are about ordinary users.
+const ORDINARY: &str = "coracle-test";
+
+impl Options {
+    fn wants(&self, suite: Suite) -> bool {
+        self.suites.is_empty() || self.suites.contains(&suite)
+    }
+}
+
+/// Runs what is asked for; an error after the last line when anything failed.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut tally = Tally::default();
+    if options.wants(Suite::Unit) {
+        tally.run("unit", &mut unit(options)?)?;
+    }
+    let suites: Vec<_> = IN_VM
+        .iter()
+        .filter(|(suite, _)| options.wants(*suite))
+        .collect();
+    let names: Vec<_> = suites.iter().map(|(_, name)| *name).collect();
+    if !names.is_empty()
+        && let Err(error) = in_vm(options, &names, &mut tally)
+    {
+        eprintln!("error: {error:#}");
+        tally.failed += 1;
+    }
+    if options.list {
+        return Ok(());
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    match tally.failed {
+        0 if tally.passed == 0 => bail!("no test has that name"),
+        0 => Ok(()),
+        _ => bail!("the tests failed"),
+    }
+}
+
+fn unit(options: &Options) -> Result<Command> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(&options.filter)
+        .current_dir(checkout::root()?);
+    if options.list {
+        cargo.args(["--", "--list"]);
+    }
+    Ok(cargo)
+}
+
+/// As the user who runs this; as root those that are about ordinary users as one of these.
+fn in_vm(options: &Options, names: &[&str], tally: &mut Tally) -> Result<()> {
+    let session = vm::Session::prepare(options.list)?;
+    let root = nix::unistd::geteuid().is_root();
+    match &options.user {
+        Some(_) if !root => bail!("only root can run the tests as another user: leave --as out"),
+        Some(user) => ordinary_user::run(&session, user, names, options, tally),
+        None if !root || options.list => session.run(names, options, tally),
+        None => {
+            let own: Vec<_> = names
+                .iter()
+                .copied()
+                .filter(|name| *name != "user")
+                .collect();
+            if !own.is_empty() {
+                session.run(&own, options, tally)?;
+            }
+            let both = |name: &&str| ["files", "user"].contains(name);
+            let ordinary: Vec<_> = names.iter().copied().filter(both).collect();
+            if ordinary.is_empty() {
+                return Ok(());
+            }
+            ordinary_user::run(&session, ORDINARY, &ordinary, options, tally)
+        }
+    }
+}
