@@ -1,1 +1,31 @@
 //! The VM driver for QEMU on Linux.
+//!
+//! A VM is one QEMU process and one virtiofsd per shared folder, all children of
+//! the process that uses this crate and gone with it ([`process`] says how). They
+//! are reached only over sockets that were inherited: none of them has a name that
+//! another program could connect to.
+//!
+//! ```text
+//!  QemuDriver ── launch ─┬─ virtiofsd … ◄── vhost-user ──┐
+//!                        └─ QEMU ────────────────────────┘
+//!  QemuVm ── QMP ──────────► QEMU
+//!  transport ◄── socket pair ──► virtio-serial port of the guest
+//! ```
+//!
+//! KVM is used only where it has run a guest on this very host ([`accelerator`]).
+#![cfg(target_os = "linux")]
+
+mod accelerator;
+mod command_line;
+mod console;
+mod driver;
+mod file_server;
+mod host;
+mod launch;
+mod process;
+mod qmp;
+mod usage;
+mod version;
+mod vm;
+
+pub use driver::QemuDriver;

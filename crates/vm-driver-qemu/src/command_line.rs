@@ -1,0 +1,164 @@
+//! QEMU's command line. Why each flag is as it is: `docs/adr/0003-qemu-driver.md`.
+
+#[cfg(test)]
+mod tests;
+
+use std::os::fd::RawFd;
+use std::path::Path;
+
+use coracle_guest_api::TRANSPORT_NAME;
+use coracle_vm_driver::{Disk, DriverError, VmConfig};
+
+use crate::accelerator::Accelerator;
+use crate::host::{Machine, SANDBOX};
+
+/// How to run it on this host.
+pub(crate) struct Means {
+    pub(crate) machine: Machine,
+    pub(crate) accelerator: Accelerator,
+    pub(crate) sandbox: bool,
+}
+
+/// The descriptors that QEMU inherits: connected stream sockets.
+pub(crate) struct Channels {
+    pub(crate) qmp: RawFd,
+    pub(crate) transport: RawFd,
+    /// To the file servers, in the order of [`VmConfig::shares`].
+    pub(crate) shares: Vec<RawFd>,
+}
+
+/// The arguments. Fails on a name or path that QEMU could not be told.
+pub(crate) fn arguments(
+    config: &VmConfig,
+    means: &Means,
+    channels: &Channels,
+) -> Result<Vec<String>, DriverError> {
+    let mut line = Line::default();
+    line.machine(config, means);
+    line.boot(config, means)?;
+    line.channels(config, channels)?;
+    for (index, disk) in config.disks.iter().enumerate() {
+        line.disk(index, disk)?;
+    }
+    for ((index, share), fd) in config.shares.iter().enumerate().zip(&channels.shares) {
+        check_name("the tag of a share", &share.tag, 36)?;
+        line.option("-chardev", format!("socket,id=share{index},fd={fd}"));
+        let device = format!("vhost-user-fs-pci,chardev=share{index},tag={}", share.tag);
+        line.option("-device", device);
+    }
+    line.option("-netdev", "user,id=net,ipv6=off");
+    // Without its boot ROM, which would only cost time.
+    line.option("-device", "virtio-net-pci,netdev=net,romfile=");
+    line.option("-object", "rng-random,id=entropy,filename=/dev/urandom");
+    line.option("-device", "virtio-rng-pci,rng=entropy");
+    line.option("-device", "virtio-balloon-pci,free-page-reporting=on");
+    Ok(line.0)
+}
+
+#[derive(Default)]
+struct Line(Vec<String>);
+
+impl Line {
+    fn flag(&mut self, name: &str) {
+        self.0.push(name.into());
+    }
+
+    fn option(&mut self, name: &str, value: impl Into<String>) {
+        self.flag(name);
+        self.0.push(value.into());
+    }
+
+    fn machine(&mut self, config: &VmConfig, means: &Means) {
+        self.option("-name", format!("guest={}", escape(&config.name)));
+        for flag in ["-nodefaults", "-no-user-config", "-no-reboot"] {
+            self.flag(flag);
+        }
+        self.option("-display", "none");
+        if means.sandbox {
+            self.option("-sandbox", SANDBOX);
+        }
+        let machine = format!("{},memory-backend=memory", means.machine.machine);
+        self.option("-machine", machine);
+        for (name, value) in means.accelerator.options() {
+            self.option(name, *value);
+        }
+        self.option("-smp", config.cpus.to_string());
+        let size = config.memory_mib;
+        self.option("-m", format!("{size}M"));
+        // Shared, so that the file servers reach the guest's buffers.
+        let memory = format!("memory-backend-memfd,id=memory,size={size}M,share=on");
+        self.option("-object", memory);
+    }
+
+    fn boot(&mut self, config: &VmConfig, means: &Means) -> Result<(), DriverError> {
+        self.option("-kernel", text(&config.kernel)?);
+        self.option("-initrd", text(&config.initramfs)?);
+        let console = means.machine.console;
+        let cmdline = format!("console={console} {}", config.cmdline);
+        self.option("-append", cmdline.trim_end());
+        Ok(())
+    }
+
+    fn channels(&mut self, config: &VmConfig, channels: &Channels) -> Result<(), DriverError> {
+        let log = escape(text(&config.console_log)?);
+        self.option("-chardev", format!("file,id=console,path={log},append=on"));
+        self.option("-serial", "chardev:console");
+        self.option("-chardev", format!("socket,id=qmp,fd={}", channels.qmp));
+        self.option("-mon", "chardev=qmp,mode=control");
+        let transport = format!("socket,id=transport,fd={}", channels.transport);
+        self.option("-chardev", transport);
+        self.option("-device", "virtio-serial-pci");
+        let port = format!("virtserialport,chardev=transport,name={TRANSPORT_NAME}");
+        self.option("-device", port);
+        Ok(())
+    }
+
+    fn disk(&mut self, index: usize, disk: &Disk) -> Result<(), DriverError> {
+        check_name("the serial number of a disk", &disk.serial, 20)?;
+        let path = escape(text(&disk.path)?);
+        let mode = if disk.read_only {
+            "read-only=on"
+        } else {
+            "discard=unmap,detect-zeroes=unmap"
+        };
+        // A write-back cache whose flushes reach the host's disk.
+        let cache = "cache.direct=off,cache.no-flush=off";
+        let file = format!("file.driver=file,file.filename={path},file.aio=threads");
+        let node = format!("driver=raw,node-name=disk{index},{mode},{cache},{file}");
+        self.option("-blockdev", node);
+        self.option("-object", format!("iothread,id=io{index}"));
+        let serial = &disk.serial;
+        let device = format!(
+            "virtio-blk-pci,drive=disk{index},serial={serial},iothread=io{index},write-cache=on"
+        );
+        self.option("-device", device);
+        Ok(())
+    }
+}
+
+/// Commas separate QEMU's options; a doubled one stands for itself.
+fn escape(value: &str) -> String {
+    value.replace(',', ",,")
+}
+
+fn text(path: &Path) -> Result<&str, DriverError> {
+    path.to_str().ok_or_else(|| {
+        DriverError::Config(format!(
+            "{} cannot be used for a VM: its name is not valid UTF-8",
+            path.display()
+        ))
+    })
+}
+
+fn check_name(what: &str, name: &str, longest: usize) -> Result<(), DriverError> {
+    let fits = !name.is_empty()
+        && name.len() <= longest
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    fits.then_some(()).ok_or_else(|| {
+        DriverError::Config(format!(
+            "{what} must be 1 to {longest} letters, digits, dots, dashes or underscores, not {name:?}"
+        ))
+    })
+}

@@ -1,0 +1,155 @@
+//! Starts QEMU and its file servers.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net as blocking;
+use std::time::Duration;
+
+use coracle_vm_driver::{DriverError, VmConfig};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::accelerator::Accelerator;
+use crate::command_line::{Channels, Means, arguments};
+use crate::console;
+use crate::file_server::{self, FileServer};
+use crate::host::{Qemu, find_virtiofsd};
+use crate::process::{Process, Program};
+use crate::qmp::{Event, Qmp};
+
+/// The processes of a VM and the ways to them. Dropping it ends them.
+pub(crate) struct Launched {
+    pub(crate) qemu: Process,
+    pub(crate) servers: Vec<FileServer>,
+    pub(crate) qmp: Qmp,
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    pub(crate) transport: UnixStream,
+    /// What is worse than it should be.
+    pub(crate) degraded: Vec<String>,
+    /// Length of the console's log at the start.
+    console_length: u64,
+}
+
+pub(crate) async fn launch(
+    config: &VmConfig,
+    qemu: &Qemu,
+    accelerator: Accelerator,
+) -> Result<Launched, DriverError> {
+    let console_length = console::prepare(&config.console_log).map_err(|source| {
+        io(
+            &format!("cannot write {}", config.console_log.display()),
+            source,
+        )
+    })?;
+    let (qmp, qemu_qmp) = pair()?;
+    let (transport, qemu_transport) = pair()?;
+    let mut inherit = vec![qemu_qmp, qemu_transport];
+    let mut channels = Channels {
+        qmp: inherit[0].as_raw_fd(),
+        transport: inherit[1].as_raw_fd(),
+        shares: Vec::new(),
+    };
+    let (mut servers, mut degraded) = (Vec::new(), Vec::new());
+    if !config.shares.is_empty() {
+        let program = find_virtiofsd().await?;
+        degraded.extend(file_server::low_file_limit());
+        for (index, share) in config.shares.iter().enumerate() {
+            let started = file_server::start(&program, share, index, &config.runtime_dir).await?;
+            channels.shares.push(started.connection.as_raw_fd());
+            inherit.push(started.connection);
+            servers.push(started.server);
+            degraded.extend(started.degraded);
+        }
+    }
+    let means = Means {
+        machine: qemu.machine,
+        accelerator,
+        sandbox: qemu.sandbox,
+    };
+    let program = Program {
+        path: qemu.program.clone(),
+        args: arguments(config, &means, &channels)?,
+        inherit,
+        log: config.runtime_dir.join("qemu.log"),
+    };
+    let context = format!("cannot run {}", qemu.program.display());
+    let process = Process::spawn(program).await;
+    let process = process.map_err(|source| io(&context, source))?;
+    let (qmp, events) = connect(&process, qmp).await?;
+    Ok(Launched {
+        qemu: process,
+        servers,
+        qmp,
+        events,
+        transport,
+        degraded,
+        console_length,
+    })
+}
+
+/// Waits until the guest's kernel has printed something. The error says how it failed.
+pub(crate) async fn first_line(launched: &Launched, config: &VmConfig) -> Result<(), String> {
+    const BOUND: Duration = Duration::from_secs(20);
+    let deadline = Instant::now() + BOUND;
+    while console::length(&config.console_log) <= launched.console_length {
+        if timeout(Duration::from_millis(50), launched.qemu.wait())
+            .await
+            .is_ok()
+        {
+            return Err(format!("QEMU ended: {}", launched.qemu.last_words()));
+        }
+        let stopped = launched.qmp.run_state().await;
+        if stopped
+            .as_ref()
+            .is_ok_and(|state| state == "internal-error")
+        {
+            return Err(format!(
+                "KVM internal error: {}",
+                launched.qemu.last_words()
+            ));
+        }
+        if Instant::now() > deadline {
+            return Err(format!("the kernel printed nothing within {BOUND:?}"));
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// QEMU answers before it looks at a disk; a busy host may make that slow.
+async fn connect(
+    process: &Process,
+    stream: UnixStream,
+) -> Result<(Qmp, mpsc::UnboundedReceiver<Event>), DriverError> {
+    const BOUND: Duration = Duration::from_secs(30);
+    let connected = timeout(BOUND, Qmp::connect(stream)).await;
+    match connected {
+        Ok(Ok(connected)) => Ok(connected),
+        Err(_) => Err(DriverError::Timeout {
+            what: "the start of QMP",
+            after: BOUND,
+        }),
+        Ok(Err(_)) => {
+            // It has closed its end: it has ended, or is about to.
+            process.kill();
+            process.wait().await;
+            Err(DriverError::Start(process.last_words()))
+        }
+    }
+}
+
+fn pair() -> Result<(UnixStream, OwnedFd), DriverError> {
+    let made = || {
+        let (ours, theirs) = blocking::UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        Ok((UnixStream::from_std(ours)?, theirs.into()))
+    };
+    made().map_err(|source| io("cannot make a socket pair", source))
+}
+
+fn io(context: &str, source: std::io::Error) -> DriverError {
+    DriverError::Io {
+        context: context.into(),
+        source,
+    }
+}
