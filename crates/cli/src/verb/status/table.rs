@@ -1,6 +1,6 @@
 //! The status for people.
 
-use coracle_daemon_api::{Status, VmState};
+use coracle_daemon_api::{PortStatus, ShareStatus, Status, VmState};
 
 use crate::sizes::human;
 
@@ -20,17 +20,11 @@ pub(super) fn text(status: &Status) -> String {
         ));
     }
     lines.push(line("Versions", &versions(status)));
-    lines.push(line(
-        "Data disk",
-        &format!(
-            "{} of {} taken on this computer",
-            human(status.vm.disk_used_bytes),
-            human(status.vm.disk_bytes)
-        ),
-    ));
+    lines.push(line("Data disk", &disk(status)));
     lines.push(line("Socket", &status.engine_socket.display().to_string()));
     lines.extend(list("Ports", status.ports.iter().map(port)));
-    lines.extend(list("Shares", status.shares.iter().map(share)));
+    let shares = status.shares.iter().map(|one| share(one, status.vm.state));
+    lines.extend(list("Shares", shares));
     lines.extend(list("Degraded", status.degraded.iter().cloned()));
     lines.join("\n")
 }
@@ -97,7 +91,7 @@ fn versions(status: &Status) -> String {
     text
 }
 
-fn port(port: &coracle_daemon_api::PortStatus) -> String {
+fn port(port: &PortStatus) -> String {
     let mut text = format!("{} → {}/{}", port.host, port.container, port.protocol);
     if let Some(error) = &port.error {
         text += &format!(" NOT OPEN: {error}");
@@ -105,9 +99,25 @@ fn port(port: &coracle_daemon_api::PortStatus) -> String {
     text
 }
 
-fn share(share: &coracle_daemon_api::ShareStatus) -> String {
-    let mounted = if share.mounted { "" } else { " (not mounted)" };
-    format!("{}{mounted}", share.path.display())
+/// Without a guest nothing is mounted, which goes without saying.
+fn share(share: &ShareStatus, state: VmState) -> String {
+    let up = matches!(state, VmState::EngineStarting | VmState::Running);
+    let note = if up && !share.mounted {
+        " (not mounted)"
+    } else {
+        ""
+    };
+    format!("{}{note}", share.path.display())
+}
+
+fn disk(status: &Status) -> String {
+    let taken = human(status.vm.disk_used_bytes);
+    match (status.vm.disk_bytes, status.vm.disk_used_bytes) {
+        (0, 0) => "none yet".into(),
+        // The guest, which knows the size, is not there.
+        (0, _) => format!("{taken} taken on this computer"),
+        (size, _) => format!("{taken} of {} taken on this computer", human(size)),
+    }
 }
 
 /// The two largest units.
