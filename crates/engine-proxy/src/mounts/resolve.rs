@@ -62,15 +62,15 @@ fn walk(
             continue;
         }
         let next = done.join(name);
+        if !exists(&next) {
+            return None;
+        }
         let link = if is_folder(&next) {
             None
         } else {
             read_link(&next)
         };
         let Some(target) = link else {
-            if !exists(&next) {
-                return None;
-            }
             done = next;
             continue;
         };

@@ -123,11 +123,21 @@ impl<'a> Judge<'a> {
         ))
     }
 
+    /// The command that would share `path`, or the folder of a file.
     fn remedy(&self, path: &Path) -> String {
+        let folder = match path.parent() {
+            Some(parent) if path.is_file() => parent,
+            _ => path,
+        };
         let mut command = String::from("share it with `coracle config set shares");
-        for share in self.shares.iter().map(PathBuf::as_path).chain([path]) {
+        for share in self.shares.iter().map(PathBuf::as_path).chain([folder]) {
+            let share = share.to_string_lossy();
             command.push(' ');
-            command.push_str(&share.to_string_lossy());
+            if share.contains(char::is_whitespace) {
+                command.push_str(&format!("'{share}'"));
+            } else {
+                command.push_str(&share);
+            }
         }
         command + "`"
     }
