@@ -3,6 +3,7 @@
 mod borders;
 mod content;
 mod inside;
+mod owners;
 mod tree;
 
 use crate::suite::{Suite, tests};
@@ -20,6 +21,10 @@ pub(crate) const SUITE: Suite = Suite {
         tree::rename_and_remove,
         tree::unusual_names,
         tree::ten_thousand_files,
+        owners::created_files_belong_to_the_user,
+        owners::as_root,
+        owners::as_the_user,
+        owners::as_another,
         borders::folder_outside_the_shares_is_refused,
         borders::link_out_of_the_shares_is_refused,
         borders::state_folder_is_not_in_the_share,

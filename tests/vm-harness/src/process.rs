@@ -6,21 +6,12 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill as send};
 use nix::unistd::Pid;
 
-/// The ids of all processes whose command line contains every one of the texts.
-pub fn find(texts: &[&str]) -> Vec<u32> {
-    all()
-        .filter(|id| {
-            let line = command_line(*id);
-            texts.iter().all(|text| line.contains(text))
-        })
-        .collect()
-}
-
-/// The ids of all processes that are of the Coracle with this state folder.
+/// The ids of all processes that are of the Coracle with this state folder: they name
+/// it in their environment or command line, or descend from one that does.
 pub fn of_state(home: &str) -> Vec<u32> {
     let variable = format!("CORACLE_HOME={home}\0");
     let own = std::process::id();
-    all()
+    let mut ours: Vec<u32> = all()
         .filter(|id| *id != own)
         .filter(|id| {
             // A process of another user has an environment that cannot be read.
@@ -28,7 +19,24 @@ pub fn of_state(home: &str) -> Vec<u32> {
             String::from_utf8_lossy(&environment).contains(&variable)
                 || command_line(*id).contains(home)
         })
-        .collect()
+        .collect();
+    loop {
+        let children: Vec<u32> = all()
+            .filter(|id| !ours.contains(id))
+            .filter(|id| parent(*id).is_some_and(|parent| ours.contains(&parent)))
+            .collect();
+        if children.is_empty() {
+            return ours;
+        }
+        ours.extend(children);
+    }
+}
+
+/// Those of [`of_state`] whose command line contains the text.
+pub fn of_state_named(home: &str, text: &str) -> Vec<u32> {
+    let mut ids = of_state(home);
+    ids.retain(|id| command_line(*id).contains(text));
+    ids
 }
 
 /// SIGKILL.
@@ -38,14 +46,23 @@ pub fn kill(id: u32) -> Result<()> {
 
 /// Whether it still runs (a zombie does not).
 pub fn is_alive(id: u32) -> bool {
-    fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| {
-        !stat
-            .rsplit(')')
-            .next()
-            .unwrap_or("")
-            .trim()
-            .starts_with('Z')
-    })
+    stat(id).is_some_and(|[state, _]| state != "Z")
+}
+
+fn parent(id: u32) -> Option<u32> {
+    let [_, parent] = stat(id)?;
+    parent.parse().ok()
+}
+
+/// What follows the name in `/proc/<id>/stat`: state and parent.
+fn stat(id: u32) -> Option<[String; 2]> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let mut fields = text
+        .rsplit(')')
+        .next()?
+        .split_whitespace()
+        .map(str::to_owned);
+    Some([fields.next()?, fields.next()?])
 }
 
 /// How many file descriptors it has open.
@@ -127,19 +144,24 @@ mod tests {
     }
 
     #[test]
-    fn a_killed_process_is_found_before_and_not_after() {
-        let mark = format!("1000.{}", std::process::id());
-        let mut child = std::process::Command::new("sleep")
-            .arg(&mark)
+    fn a_child_is_found_until_it_is_killed() {
+        let home = format!("/nowhere-{}", std::process::id());
+        let script = "sleep 1000.5 & wait";
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", script])
+            .env("CORACLE_HOME", &home)
             .spawn()
             .unwrap();
-        // Until exec has happened the child's command line is still ours.
-        while find(&["sleep", &mark]) != [child.id()] {
-            std::thread::yield_now();
-        }
-        kill(child.id()).unwrap();
-        child.wait().unwrap();
-        assert!(find(&["sleep", &mark]).is_empty());
-        assert!(!is_alive(child.id()));
+        let child = loop {
+            let found = of_state_named(&home, "sleep 1000.5");
+            match found.into_iter().find(|id| *id != shell.id()) {
+                Some(id) => break id,
+                None => std::thread::yield_now(),
+            }
+        };
+        kill(child).unwrap();
+        shell.wait().unwrap();
+        assert!(of_state(&home).is_empty());
+        assert!(!is_alive(child));
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn containerd_killed(coracle: &Coracle) -> Result<()> {
 /// The hypervisor of this Coracle.
 fn hypervisor(coracle: &Coracle) -> Result<u32> {
     one(
-        process::find(&["qemu-system", &coracle.paths().home().to_string_lossy()]),
+        process::of_state_named(&coracle.paths().home().to_string_lossy(), "qemu-system"),
         "hypervisor",
     )
 }
@@ -108,7 +108,7 @@ pub(super) fn hypervisor_killed(coracle: &Coracle) -> Result<()> {
 pub(super) fn file_server_killed(coracle: &Coracle) -> Result<()> {
     let word = write_synced(coracle, "synced")?;
     let before = hypervisor(coracle)?;
-    let servers = process::find(&["virtiofsd", &coracle.paths().home().to_string_lossy()]);
+    let servers = process::of_state_named(&coracle.paths().home().to_string_lossy(), "virtiofsd");
     process::kill(*servers.first().context("there is no virtiofsd")?)?;
     restarted(coracle, before)?;
     check_synced(coracle, "synced", &word)?;
