@@ -35,6 +35,11 @@ impl FakeDriver {
         self.lock().fail_next = Some(why.into());
     }
 
+    /// Whether a start was not yet taken.
+    pub fn has_guest(&self) -> bool {
+        !self.lock().guests.is_empty()
+    }
+
     /// The guest of the earliest start that was not yet taken.
     pub fn take_guest(&self) -> Option<FakeGuest> {
         let mut state = self.lock();

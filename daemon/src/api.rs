@@ -1,0 +1,74 @@
+//! The daemon's API: HTTP over its private socket.
+
+mod answer;
+mod logs;
+mod progress;
+mod routes;
+mod server;
+mod shell;
+
+use coracle_daemon_api::{ApiError, ErrorCode, Status};
+use coracle_host_paths::HostPaths;
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::event::{Event, Request};
+use server::Server;
+
+/// The API while it is served.
+pub(crate) struct Api(Server);
+
+impl Api {
+    /// Answers on `listener` in the name of `daemon`.
+    pub(crate) fn serve(listener: UnixListener, daemon: Daemon) -> Self {
+        Self(Server::start(listener, move |request| {
+            routes::answer(daemon.clone(), request)
+        }))
+    }
+
+    /// Accepts no more; connections may finish their answers for a moment.
+    pub(crate) async fn end(self) {
+        self.0.end().await;
+    }
+}
+
+/// How connections reach the daemon's loop.
+#[derive(Clone)]
+pub(crate) struct Daemon {
+    events: mpsc::Sender<Event>,
+    status: watch::Receiver<Status>,
+    paths: HostPaths,
+}
+
+impl Daemon {
+    /// `status` holds the status after each change.
+    pub(crate) fn new(
+        events: mpsc::Sender<Event>,
+        status: watch::Receiver<Status>,
+        paths: HostPaths,
+    ) -> Self {
+        Self {
+            events,
+            status,
+            paths,
+        }
+    }
+
+    async fn send(&self, request: Request) -> Result<(), ApiError> {
+        let sent = self.events.send(Event::Request(request)).await;
+        sent.map_err(|_| ended())
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, ApiError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(request(reply)).await?;
+        answer.await.map_err(|_| ended())
+    }
+}
+
+fn ended() -> ApiError {
+    ApiError::new(ErrorCode::WrongState, "the daemon is ending")
+}

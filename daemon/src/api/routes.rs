@@ -1,0 +1,80 @@
+//! From paths to actions.
+
+use std::panic::AssertUnwindSafe;
+
+use coracle_daemon_api::{API_VERSION, ApiError, ErrorCode, Hello, SettingChange, paths};
+use futures::{FutureExt, stream};
+use hyper::body::Incoming;
+use hyper::{Method, Request as HttpRequest};
+
+use super::answer::{Answer, body, failure, json, lines};
+use super::{Daemon, logs, progress, shell};
+use crate::event::Request;
+
+/// Answers one request, whatever happens in it.
+pub(super) async fn answer(daemon: Daemon, request: HttpRequest<Incoming>) -> Answer {
+    let what = format!("{} {}", request.method(), request.uri().path());
+    // Nothing outlives the future but what it was given, which has no state to be torn.
+    let answered = AssertUnwindSafe(route(daemon, request))
+        .catch_unwind()
+        .await;
+    let error = match answered {
+        Ok(Ok(answer)) => return answer,
+        Ok(Err(error)) => error,
+        Err(_) => ApiError::new(
+            ErrorCode::Internal,
+            "a defect of the daemon ended this request: `coracle diagnose` collects what is needed to report it",
+        ),
+    };
+    tracing::info!(what, %error, "a request failed");
+    failure(&error)
+}
+
+async fn route(daemon: Daemon, request: HttpRequest<Incoming>) -> Result<Answer, ApiError> {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    match (method, path.as_str()) {
+        (Method::GET, paths::HELLO) => json(&Hello {
+            api: API_VERSION,
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+        }),
+        (Method::GET, paths::STATUS) => json(&daemon.ask(Request::Status).await?),
+        (Method::GET, paths::EVENTS) => Ok(events(&daemon)),
+        (Method::POST, paths::START) => {
+            let options = body(request.into_body()).await?;
+            progress::answer(&daemon, |progress| Request::Start(options, progress)).await
+        }
+        (Method::POST, paths::STOP) => {
+            let options = body(request.into_body()).await?;
+            progress::answer(&daemon, |progress| Request::Stop(options, progress)).await
+        }
+        (Method::POST, paths::RESTART) => {
+            let options = body(request.into_body()).await?;
+            progress::answer(&daemon, |progress| Request::Restart(options, progress)).await
+        }
+        (Method::POST, paths::RESET) => progress::answer(&daemon, Request::Reset).await,
+        (Method::GET, paths::SETTINGS) => json(&daemon.ask(Request::Settings).await??),
+        (Method::PATCH, paths::SETTINGS) => {
+            let wishes: Vec<SettingChange> = body(request.into_body()).await?;
+            json(&daemon.ask(|reply| Request::Change(wishes, reply)).await??)
+        }
+        (Method::GET, paths::LOGS) => logs::answer(&daemon.paths, request.uri().query()),
+        (Method::POST, paths::SHELL) => shell::answer(&daemon, request).await,
+        (method, path) => Err(ApiError::new(
+            ErrorCode::InvalidInput,
+            format!("the API has no {method} {path}"),
+        )),
+    }
+}
+
+/// The status now and after each change; ends with the daemon.
+fn events(daemon: &Daemon) -> Answer {
+    let mut status = daemon.status.clone();
+    status.mark_changed();
+    lines(stream::unfold(status, |mut status| async move {
+        status.changed().await.ok()?;
+        let now = status.borrow_and_update().clone();
+        Some((now, status))
+    }))
+}

@@ -1,0 +1,280 @@
+//! The loop that owns the state.
+
+use coracle_daemon_api::{
+    ApiError, ErrorCode, SettingChange, SettingsChanged, Stage, StartOptions, Status, StopOptions,
+};
+use coracle_engine_proxy::{EngineAccess, MountPolicy};
+use coracle_guest_api::mux::Opener;
+use coracle_port_forward::Forwarder;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::api::{self, Api};
+use crate::claim::Claim;
+use crate::event::{Event, ProgressSender, Request};
+use crate::options::Options;
+use crate::settings::{self, Store};
+use crate::status;
+use crate::task::Task;
+use crate::vm::{Context, Input, Lifecycle, Sockets};
+use crate::waiters::{Goal, Waiters};
+
+/// Serves a state folder until a client says quit or `signals` yields; the VM is shut down in
+/// order then, and at once when `signals` yields again.
+///
+/// Fails when the settings are broken or a socket is in the way, before anything is started.
+pub async fn run(
+    claim: Claim,
+    options: Options,
+    mut signals: mpsc::Receiver<()>,
+) -> Result<(), ApiError> {
+    let paths = claim.paths().clone();
+    let store = Store::new(paths.settings_file(), options.facts.clone());
+    let settings = store.load()?;
+    let (events, receiver) = mpsc::channel(256);
+    let (sockets, engine_socket, mut ports) = {
+        let (access, access_now) = watch::channel(EngineAccess::Down {
+            message: "the VM is stopped: `coracle start` starts it".into(),
+        });
+        let (policy, policy_now) = watch::channel(MountPolicy::default());
+        let forwarder = Forwarder::new();
+        let ports = forwarder.changed();
+        let listener = claim.listen(&paths.engine_socket())?;
+        let serve = coracle_engine_proxy::serve(listener, access_now, policy_now);
+        let sockets = Sockets {
+            access,
+            policy,
+            forwarder,
+        };
+        (sockets, Task::spawn(serve), ports)
+    };
+    let context = Context::new(paths.clone(), options, settings, sockets, events.clone());
+    let lifecycle = Lifecycle::new(context);
+    let (status, status_now) = watch::channel(status::of(&lifecycle));
+    let listener = claim.listen(&paths.daemon_socket())?;
+    let api = Api::serve(
+        listener,
+        api::Daemon::new(events.clone(), status_now, paths),
+    );
+    let outside = Task::spawn(async move {
+        loop {
+            let event = tokio::select! {
+                Some(()) = signals.recv() => Event::Terminate,
+                Ok(()) = ports.changed() => Event::PortsChanged,
+                else => return,
+            };
+            if events.send(event).await.is_err() {
+                return;
+            }
+        }
+    });
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pid = std::process::id(),
+        "ready"
+    );
+    let mut daemon = Daemon {
+        lifecycle,
+        store,
+        status,
+        waiters: Waiters::default(),
+        events: receiver,
+        ending: false,
+    };
+    while !daemon.ending {
+        daemon.next().await;
+    }
+    daemon.finalize(api, engine_socket).await;
+    drop(outside);
+    claim.remove_sockets();
+    tracing::info!("ended");
+    Ok(())
+}
+
+struct Daemon {
+    lifecycle: Lifecycle,
+    store: Store,
+    status: watch::Sender<Status>,
+    waiters: Waiters,
+    events: mpsc::Receiver<Event>,
+    /// Whether the daemon is about to end.
+    ending: bool,
+}
+
+impl Daemon {
+    async fn next(&mut self) {
+        // The sender in the context never goes before the loop.
+        if let Some(event) = self.events.recv().await {
+            self.on(event);
+            self.publish();
+        }
+    }
+
+    fn on(&mut self, event: Event) {
+        match event {
+            Event::Request(request) => self.on_request(request),
+            Event::Vm { run, event } => self.lifecycle.feed_event(run, event),
+            Event::PortsChanged => {}
+            Event::Terminate => self.ending = true,
+        }
+    }
+
+    /// Whoever asks may have gone; then the answer goes nowhere.
+    fn on_request(&mut self, request: Request) {
+        match request {
+            Request::Status(reply) => self.answer_status(reply),
+            Request::Start(options, progress) => {
+                self.start(&options, progress, Input::Start);
+            }
+            Request::Restart(options, progress) => {
+                self.start(&options, progress, Input::Restart);
+            }
+            Request::Stop(StopOptions { quit }, progress) => {
+                self.ending |= quit;
+                self.waiters.add(Goal::Down, progress);
+                self.lifecycle.feed(Input::Stop);
+            }
+            Request::Reset(progress) => {
+                self.waiters.add(Goal::Empty, progress);
+                self.lifecycle.feed(Input::Reset);
+            }
+            Request::Settings(reply) => {
+                let _ = reply.send(self.store.list().map_err(ApiError::from));
+            }
+            Request::Change(wishes, reply) => {
+                let _ = reply.send(self.change(&wishes));
+            }
+            Request::Agent(reply) => {
+                let _ = reply.send(self.agent());
+            }
+        }
+    }
+
+    fn start(&mut self, options: &StartOptions, progress: ProgressSender, input: Input) {
+        if let Err(error) = self.take_up(options) {
+            let mut refused = Waiters::default();
+            refused.add(Goal::Up, progress);
+            return refused.dismiss(&error);
+        }
+        self.waiters.add(Goal::Up, progress);
+        self.lifecycle.feed(input);
+    }
+
+    /// Sizes given with a start become settings; then the settings are read anew.
+    fn take_up(&mut self, options: &StartOptions) -> Result<(), ApiError> {
+        let sizes = [
+            options.cpus.map(u64::from),
+            options.memory_mib,
+            options.disk_gib,
+        ];
+        let wishes: Vec<_> = settings::SIZES
+            .iter()
+            .zip(sizes)
+            .filter_map(|(key, size)| {
+                Some(SettingChange {
+                    key: (*key).into(),
+                    value: size?.into(),
+                })
+            })
+            .collect();
+        self.change(&wishes)?;
+        Ok(())
+    }
+
+    fn change(&mut self, wishes: &[SettingChange]) -> Result<SettingsChanged, ApiError> {
+        let changed = self.store.change(wishes)?;
+        self.lifecycle.context.settings = self.store.load()?;
+        let restart_needed =
+            !self.lifecycle.is_down() && changed.iter().any(|setting| setting.needs_restart);
+        Ok(SettingsChanged {
+            changed,
+            restart_needed,
+        })
+    }
+
+    fn agent(&self) -> Result<Opener, ApiError> {
+        let live = self.lifecycle.vm().map(|(_, opener)| opener);
+        live.ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::WrongState,
+                "the VM does not run: `coracle start` starts it",
+            )
+        })
+    }
+
+    fn answer_status(&self, reply: oneshot::Sender<Status>) {
+        let mut status = status::of(&self.lifecycle);
+        let Some(vm) = self.lifecycle.vm() else {
+            let _ = reply.send(status);
+            return;
+        };
+        let bound = self.lifecycle.context.options.limits.answer;
+        tokio::spawn(async move {
+            status::complete(&mut status, vm, bound).await;
+            let _ = reply.send(status);
+        });
+    }
+
+    /// Tells clients what has become of it.
+    fn publish(&mut self) {
+        for (stage, message) in self.lifecycle.context.announcements.drain(..) {
+            self.waiters.announce(stage, &message);
+        }
+        let status = status::of(&self.lifecycle);
+        self.waiters.settle(&status);
+        self.status.send_if_modified(|last| {
+            let changed = *last != status;
+            *last = status;
+            changed
+        });
+    }
+
+    /// The end, in order and bounded: the VM (at once if the process is asked again), those who
+    /// wait, the engine socket, the API's connections.
+    async fn finalize(mut self, api: Api, engine_socket: Task) {
+        self.waiters.announce(Stage::Stopping, "The daemon ends");
+        self.lifecycle.feed(Input::Stop);
+        self.publish();
+        let limits = self.lifecycle.context.options.limits;
+        let bound = Instant::now() + limits.answer + limits.shutdown + limits.kill;
+        while !self.lifecycle.is_down() {
+            let event = tokio::select! {
+                Some(event) = self.events.recv() => event,
+                () = sleep_until(bound) => {
+                    tracing::error!("the VM did not end in time");
+                    break;
+                }
+            };
+            match event {
+                Event::Terminate => {
+                    tracing::warn!("asked to end again: the VM is not shut down in order");
+                    break;
+                }
+                // What would bring the VM up again is not done any more.
+                Event::Request(
+                    Request::Start(_, progress)
+                    | Request::Restart(_, progress)
+                    | Request::Reset(progress),
+                ) => {
+                    let mut late = Waiters::default();
+                    late.add(Goal::Up, progress);
+                    late.dismiss(&ending());
+                }
+                event => self.on(event),
+            }
+            self.publish();
+        }
+        self.waiters.dismiss(&ending());
+        drop(engine_socket);
+        // With the lifecycle goes whatever is left of the VM.
+        drop(self);
+        api.end().await;
+    }
+}
+
+fn ending() -> ApiError {
+    ApiError::new(
+        ErrorCode::WrongState,
+        "the daemon is ending: try again in a moment",
+    )
+}

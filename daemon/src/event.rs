@@ -1,0 +1,86 @@
+//! What the daemon's loop reacts to.
+
+use coracle_daemon_api::{
+    ApiError, Progress, Setting, SettingChange, SettingsChanged, Stage, StartOptions, Status,
+    StopOptions,
+};
+use coracle_guest_api::HelloReply;
+use coracle_guest_api::mux::Opener;
+use coracle_guest_api::status::{AgentEvent, AgentStatus};
+use coracle_vm_driver::{ByteStream, RunningVm, VmEvent};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::vm::Prepared;
+
+/// Everything that can happen to the daemon.
+pub(crate) enum Event {
+    /// A client asks.
+    Request(Request),
+    /// Something of one attempt to run a VM; those of an earlier attempt are void.
+    Vm { run: u64, event: RunEvent },
+    /// The table of ports is another one.
+    PortsChanged,
+    /// The process was asked to end.
+    Terminate,
+}
+
+/// What clients ask; a reply channel that nobody reads any more is no error.
+pub(crate) enum Request {
+    Status(oneshot::Sender<Status>),
+    Start(StartOptions, ProgressSender),
+    Stop(StopOptions, ProgressSender),
+    Restart(StartOptions, ProgressSender),
+    Reset(ProgressSender),
+    Settings(oneshot::Sender<Result<Vec<Setting>, ApiError>>),
+    Change(
+        Vec<SettingChange>,
+        oneshot::Sender<Result<SettingsChanged, ApiError>>,
+    ),
+    /// A way to the guest agent.
+    Agent(oneshot::Sender<Result<Opener, ApiError>>),
+}
+
+/// Few lines for each action, so it needs no bound.
+pub(crate) type ProgressSender = mpsc::UnboundedSender<Progress>;
+
+/// What the tasks of a VM report.
+pub(crate) enum RunEvent {
+    Stage(Stage, String),
+    Prepared(Result<Box<Prepared>, ApiError>),
+    Started(Result<RunningVm, ApiError>),
+    Driver(VmEvent),
+    Hello(Result<(HelloReply, Box<dyn ByteStream>), ApiError>),
+    Agent(AgentEvent),
+    TransportEnded,
+    EngineAnswered(EngineFacts),
+    /// A [`Deadline`](crate::vm::Deadline) has passed.
+    Deadline(u64),
+    /// The agent did not take the order to shut down.
+    ShutdownRefused,
+    /// The VM was killed, as far as the driver can tell.
+    Killed,
+}
+
+/// What is asked once the engine is up.
+pub(crate) struct EngineFacts {
+    pub(crate) version: String,
+    pub(crate) guest: Box<AgentStatus>,
+}
+
+/// Sends the events of one attempt.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    pub(crate) run: u64,
+    pub(crate) events: mpsc::Sender<Event>,
+}
+
+impl Reporter {
+    /// Waits for room; when the loop has ended nobody cares.
+    pub(crate) async fn send(&self, event: RunEvent) {
+        let event = Event::Vm {
+            run: self.run,
+            event,
+        };
+        let _ = self.events.send(event).await;
+    }
+}

@@ -1,0 +1,160 @@
+//! The conversation with one guest agent.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use coracle_daemon_api::{ApiError, ErrorCode};
+use coracle_guest_api::mux::{self, End, Incoming, MuxStream, Opener};
+use coracle_guest_api::preamble::{self, PreambleError};
+use coracle_guest_api::stream::GuestLog;
+use coracle_guest_api::{
+    AgentError, AgentErrorCode, Hello, HelloReply, PROTOCOL_VERSION, StreamHeader, StreamReply,
+    message,
+};
+use coracle_port_forward::Forwarder;
+use coracle_vm_driver::ByteStream;
+use tokio::io::AsyncReadExt;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::event::{Reporter, RunEvent};
+use crate::log::{self, RotatingLog};
+use crate::task::Task;
+
+/// From the opening of a stream by the guest to its header.
+const HEADER: Duration = Duration::from_secs(10);
+
+/// Waits for the agent and agrees with it. Unbounded: the guest boots meanwhile.
+pub(crate) async fn hello(
+    mut transport: Box<dyn ByteStream>,
+    secret: String,
+) -> Result<(HelloReply, Box<dyn ByteStream>), ApiError> {
+    let failed = |message: String| ApiError::new(ErrorCode::VmFailed, message);
+    let hello = Hello {
+        protocol: PROTOCOL_VERSION,
+        secret,
+        unix_ns: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos() as u64),
+        daemon_version: env!("CARGO_PKG_VERSION").into(),
+    };
+    let reply = preamble::connect(&mut transport, rand::random(), &hello)
+        .await
+        .map_err(|error: PreambleError| {
+            failed(format!(
+                "the guest agent did not say hello ({error}): see `coracle logs vm`"
+            ))
+        })?;
+    if reply.protocol != PROTOCOL_VERSION {
+        return Err(failed(format!(
+            "the VM image has version {} of the protocol and this daemon {PROTOCOL_VERSION}: \
+             make the image anew with `cargo xtask image`",
+            reply.protocol
+        )));
+    }
+    Ok((reply, transport))
+}
+
+/// A guest agent that has said hello. Ends the conversation when dropped.
+pub(crate) struct Session {
+    opener: Opener,
+    _tasks: [Task; 4],
+}
+
+impl Session {
+    /// Begins to listen to the agent, to lease ports to it and to collect the engine's log.
+    pub(crate) fn start(
+        transport: Box<dyn ByteStream>,
+        forwarder: Forwarder,
+        engine_log: PathBuf,
+        reporter: Reporter,
+    ) -> Self {
+        let (opener, incoming) = mux::start(transport, End::Host);
+        Self {
+            _tasks: [
+                Task::spawn(report_end(opener.clone(), reporter.clone())),
+                Task::spawn(report_events(opener.clone(), reporter)),
+                Task::spawn(serve(incoming, forwarder, opener.clone())),
+                Task::spawn(collect_engine_log(opener.clone(), engine_log)),
+            ],
+            opener,
+        }
+    }
+
+    pub(crate) fn opener(&self) -> &Opener {
+        &self.opener
+    }
+}
+
+async fn report_end(opener: Opener, reporter: Reporter) {
+    opener.ended().await;
+    reporter.send(RunEvent::TransportEnded).await;
+}
+
+/// The agent's events matter as much as the transport: without them nobody would know.
+async fn report_events(opener: Opener, reporter: Reporter) {
+    if let Ok((mut stream, _)) = opener.open(&StreamHeader::Events).await {
+        while let Ok(Some(event)) = message::read(&mut stream).await {
+            reporter.send(RunEvent::Agent(event)).await;
+        }
+    }
+    reporter.send(RunEvent::TransportEnded).await;
+}
+
+/// Serves what the guest opens. A lease lives no longer than this.
+async fn serve(mut incoming: Incoming, forwarder: Forwarder, opener: Opener) {
+    let mut streams = JoinSet::new();
+    loop {
+        tokio::select! {
+            stream = incoming.accept() => match stream {
+                Some(stream) => {
+                    streams.spawn(serve_one(stream, forwarder.clone(), opener.clone()));
+                }
+                None => return,
+            },
+            Some(ended) = streams.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a stream of the guest ended by a defect");
+                }
+            }
+        }
+    }
+}
+
+async fn serve_one(mut stream: MuxStream, forwarder: Forwarder, opener: Opener) {
+    match timeout(HEADER, message::expect(&mut stream)).await {
+        Ok(Ok(StreamHeader::Port(request))) => forwarder.lease(request, stream, opener).await,
+        Ok(Ok(_)) => {
+            let error = AgentError::new(
+                AgentErrorCode::Unsupported,
+                "the host serves ports to the guest and nothing else",
+            );
+            // The guest may have gone; the stream ends here in any case.
+            let _ = message::write(&mut stream, &StreamReply::Err(error)).await;
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "the guest opened a stream without a header"),
+        Err(_) => tracing::warn!("the guest opened a stream and said nothing"),
+    }
+}
+
+/// Until the guest ends: the log is not worth more than a warning.
+async fn collect_engine_log(opener: Opener, path: PathBuf) {
+    let header = StreamHeader::Log {
+        source: GuestLog::Engine,
+        follow: true,
+    };
+    let mut stream = match opener.open(&header).await {
+        Ok((stream, _)) => stream,
+        Err(error) => return tracing::warn!(%error, "the agent gives no engine log"),
+    };
+    let mut log = match RotatingLog::open(path, log::LIMIT) {
+        Ok(log) => log,
+        Err(error) => return tracing::warn!(%error, "cannot open the engine's log"),
+    };
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+        if let Err(error) = log.write(&buffer[..length]) {
+            return tracing::warn!(%error, "cannot write the engine's log");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::stat::{Mode, umask};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// The lock on a state folder. The kernel releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct StateLock {
+    _file: Flock<File>,
+}
+
+impl StateLock {
+    /// Takes the lock and writes the process id into its file. `Ok(Err(text))` when
+    /// another process has it: what that one wrote.
+    pub(crate) fn take(path: &Path) -> io::Result<Result<Self, String>> {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(path)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(mut file) => {
+                file.set_len(0)?;
+                writeln!(file, "{}", std::process::id())?;
+                Ok(Ok(Self { _file: file }))
+            }
+            Err((mut file, Errno::EWOULDBLOCK)) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder)?;
+                Ok(Err(holder.trim().to_owned()))
+            }
+            Err((_, errno)) => Err(errno.into()),
+        }
+    }
+}
+
+/// From now on what this process creates belongs to its user alone.
+pub(crate) fn privatize_new_files() {
+    umask(Mode::from_bits_truncate(0o077));
+}
+
+/// Yields once for each request from outside that this process end.
+pub(crate) fn signals() -> io::Result<mpsc::Receiver<()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (sender, receiver) = mpsc::channel(4);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if sender.send(()).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+/// Makes a file anew, mode 0600; an earlier one is removed first, whatever its mode was.
+pub(crate) fn create_private_file(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new()
+        .create_new(true)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// Takes all rights from everyone but the owner.
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o600))
+}
+
+/// Whether a socket that nobody needs any more is at `path`; `Ok(None)` when nothing is there.
+pub(crate) fn is_stale_socket(path: &Path) -> io::Result<Option<bool>> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.file_type().is_socket())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a sparse file truly takes on the disk, in bytes.
+pub(crate) fn allocated_bytes(metadata: &Metadata) -> u64 {
+    metadata.blocks() * 512
+}
+
+/// Tells one file from another under the same name.
+pub(crate) fn file_identity(metadata: &Metadata) -> u64 {
+    metadata.ino()
+}
+
+/// The host's memory in MiB.
+pub(crate) fn host_memory_mib() -> io::Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .map(|kib| kib / 1024)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no MemTotal in /proc/meminfo"))
+}

@@ -1,0 +1,176 @@
+//! The settings: a table of what exists ([`schema`]), a file that holds what differs from the
+//! defaults ([`file`]), and the values that follow.
+//!
+//! The file is the truth: it is read again before each use, so that it may be edited by hand
+//! while the daemon runs. A broken one is refused and never rewritten.
+
+mod engine_config;
+mod file;
+mod schema;
+mod shares;
+
+use std::path::PathBuf;
+
+use coracle_daemon_api::{ApiError, ErrorCode, Setting, SettingChange};
+use serde_json::{Map, Value};
+
+pub use schema::HostFacts;
+
+/// Why settings could not be read or changed; each is one sentence with its remedy.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    /// The file is not what it should be; names file, line and remedy.
+    #[error("{0}")]
+    File(String),
+    /// A wish cannot be granted.
+    #[error("{0}")]
+    Change(String),
+    /// The file could not be read or written.
+    #[error("cannot {verb} {}: {source}", path.display())]
+    Io {
+        /// `read` or `write`.
+        verb: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+impl From<SettingsError> for ApiError {
+    fn from(error: SettingsError) -> Self {
+        let code = match error {
+            SettingsError::File(_) | SettingsError::Change(_) => ErrorCode::InvalidInput,
+            SettingsError::Io { .. } => ErrorCode::Host,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+/// The values in force.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    /// Virtual CPUs.
+    pub(crate) cpus: u32,
+    /// Memory in MiB.
+    pub(crate) memory_mib: u64,
+    /// Size of the data disk in GiB.
+    pub(crate) disk_gib: u64,
+    /// Shared folders; each existed when it was set, and may be gone now.
+    pub(crate) shares: Vec<PathBuf>,
+    /// What the person adds to the engine's `daemon.json`.
+    pub(crate) engine: Map<String, Value>,
+    /// Keys of the file that this version does not know.
+    pub(crate) unknown: Vec<String>,
+}
+
+/// The settings of one state folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    file: PathBuf,
+    facts: HostFacts,
+}
+
+impl Store {
+    /// The settings in `file`, which need not exist.
+    pub(crate) fn new(file: PathBuf, facts: HostFacts) -> Self {
+        Self { file, facts }
+    }
+
+    /// The values in force now.
+    pub(crate) fn load(&self) -> Result<Settings, SettingsError> {
+        Ok(self.values(&file::read(&self.file, &self.facts)?))
+    }
+
+    /// Every setting with its description.
+    pub(crate) fn list(&self) -> Result<Vec<Setting>, SettingsError> {
+        let stored = file::read(&self.file, &self.facts)?;
+        Ok(schema::ENTRIES
+            .iter()
+            .map(|entry| self.describe(entry, &stored))
+            .collect())
+    }
+
+    /// Grants all wishes or none; returns the settings whose value is another one now.
+    pub(crate) fn change(&self, wishes: &[SettingChange]) -> Result<Vec<Setting>, SettingsError> {
+        let before = file::read(&self.file, &self.facts)?;
+        let mut after = before.clone();
+        for wish in wishes {
+            let entry = schema::find(&wish.key).ok_or_else(|| {
+                SettingsError::Change(format!(
+                    "there is no setting {}: `coracle config list` shows them all",
+                    wish.key
+                ))
+            })?;
+            if wish.value.is_null() {
+                after.shift_remove(entry.key);
+            } else {
+                after.insert(entry.key.into(), wish.value.clone());
+            }
+            let value = self.value(entry, &after);
+            (entry.check)(&value, &self.facts)
+                .and_then(|()| (entry.check_change)(&value, &self.facts))
+                .map_err(|why| SettingsError::Change(format!("{} {why}", entry.key)))?;
+        }
+        if after != before {
+            file::write(&self.file, after.clone())?;
+        }
+        Ok(schema::ENTRIES
+            .iter()
+            .filter(|entry| self.value(entry, &before) != self.value(entry, &after))
+            .map(|entry| self.describe(entry, &after))
+            .collect())
+    }
+
+    fn value(&self, entry: &schema::Entry, stored: &Map<String, Value>) -> Value {
+        stored
+            .get(entry.key)
+            .cloned()
+            .unwrap_or_else(|| (entry.default)(&self.facts))
+    }
+
+    fn describe(&self, entry: &schema::Entry, stored: &Map<String, Value>) -> Setting {
+        Setting {
+            key: entry.key.into(),
+            value: self.value(entry, stored),
+            default: (entry.default)(&self.facts),
+            description: (entry.description)(&self.facts),
+            needs_restart: entry.needs_restart,
+        }
+    }
+
+    /// `stored` has been checked: every known key has a fitting value.
+    fn values(&self, stored: &Map<String, Value>) -> Settings {
+        let value = |key| {
+            let entry = schema::find(key).expect("the key is in the table");
+            self.value(entry, stored)
+        };
+        let number = |key| value(key).as_u64().expect("the value was checked");
+        Settings {
+            cpus: number(schema::CPUS) as u32,
+            memory_mib: number(schema::MEMORY),
+            disk_gib: number(schema::DISK),
+            shares: shares::paths(&value(schema::SHARES)).expect("the value was checked"),
+            engine: match value(schema::ENGINE) {
+                Value::Object(engine) => engine,
+                _ => Map::new(),
+            },
+            unknown: stored
+                .keys()
+                .filter(|key| schema::find(key).is_none())
+                .cloned()
+                .collect(),
+        }
+    }
+}
+
+/// Whether a share can be used now; a sentence if not.
+pub(crate) fn check_share_exists(path: &std::path::Path) -> Result<(), String> {
+    shares::exists(path)
+}
+
+/// The keys of [`StartOptions`](coracle_daemon_api::StartOptions), in its order.
+pub(crate) const SIZES: [&str; 3] = [schema::CPUS, schema::MEMORY, schema::DISK];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! The table of settings.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::{engine_config, shares};
+
+pub(super) const CPUS: &str = "vm.cpus";
+pub(super) const MEMORY: &str = "vm.memory_mib";
+pub(super) const DISK: &str = "vm.disk_gib";
+pub(super) const SHARES: &str = "shares";
+pub(super) const ENGINE: &str = "engine.config";
+
+/// The least memory in MiB in which the engine is of use.
+const MIN_MEMORY: u64 = 1024;
+const MIN_DISK: u64 = 4;
+const MAX_DISK: u64 = 16 << 10;
+
+/// What the defaults and ranges follow from.
+#[derive(Clone, Debug)]
+pub struct HostFacts {
+    /// Processors.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// The user's home folder.
+    pub user_home: Option<PathBuf>,
+    /// The daemon's own state folder.
+    pub state: PathBuf,
+    /// The data disk's file, which need not exist.
+    pub data_disk: PathBuf,
+}
+
+/// One setting.
+pub(super) struct Entry {
+    pub(super) key: &'static str,
+    pub(super) default: fn(&HostFacts) -> Value,
+    /// One sentence: meaning, unit, range.
+    pub(super) description: fn(&HostFacts) -> String,
+    pub(super) needs_restart: bool,
+    /// What must hold wherever the value comes from; the error follows the key in a sentence.
+    pub(super) check: fn(&Value, &HostFacts) -> Result<(), String>,
+    /// What must hold besides when a person sets it.
+    pub(super) check_change: fn(&Value, &HostFacts) -> Result<(), String>,
+}
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        key: CPUS,
+        default: |facts| json!(facts.cpus),
+        description: |facts| format!("Virtual CPUs of the VM, 1 to {}.", facts.cpus),
+        needs_restart: true,
+        check: |value, facts| between(value, 1, facts.cpus.into(), "this host's processors"),
+        check_change: anything,
+    },
+    Entry {
+        key: MEMORY,
+        default: |facts| {
+            json!(
+                (facts.memory_mib / 4)
+                    .clamp(2048, 8192)
+                    .min(most_memory(facts))
+            )
+        },
+        description: |facts| {
+            format!(
+                "Memory of the VM in MiB, {MIN_MEMORY} to {}.",
+                most_memory(facts)
+            )
+        },
+        needs_restart: true,
+        check: |value, facts| between(value, MIN_MEMORY, most_memory(facts), "this host's memory"),
+        check_change: anything,
+    },
+    Entry {
+        key: DISK,
+        default: |_| json!(64),
+        description: |_| {
+            format!(
+                "Size of the data disk in GiB, {MIN_DISK} to {MAX_DISK}; it takes what is used of it, and can only grow."
+            )
+        },
+        needs_restart: true,
+        check: |value, _| between(value, MIN_DISK, MAX_DISK, "the most that is supported"),
+        check_change: only_grows,
+    },
+    Entry {
+        key: SHARES,
+        default: shares::default,
+        description: |_| {
+            "Host folders that containers may mount, as absolute paths; the same paths in the VM."
+                .into()
+        },
+        needs_restart: true,
+        check: shares::check,
+        check_change: |value, _| {
+            shares::paths(value)?
+                .iter()
+                .try_for_each(|path| shares::exists(path))
+        },
+    },
+    Entry {
+        key: ENGINE,
+        default: |_| json!({}),
+        description: |_| {
+            "What to add to the engine's daemon.json, a JSON object; not the keys that the VM owns."
+                .into()
+        },
+        needs_restart: true,
+        check: |value, _| engine_config::check(value),
+        check_change: anything,
+    },
+];
+
+pub(super) fn find(key: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|entry| entry.key == key)
+}
+
+fn anything(_: &Value, _: &HostFacts) -> Result<(), String> {
+    Ok(())
+}
+
+fn most_memory(facts: &HostFacts) -> u64 {
+    facts.memory_mib.max(MIN_MEMORY)
+}
+
+fn between(value: &Value, least: u64, most: u64, why: &str) -> Result<(), String> {
+    match value.as_u64() {
+        Some(number) if (least..=most).contains(&number) => Ok(()),
+        _ => Err(format!(
+            "must be a whole number from {least} to {most} ({why}), not {value}"
+        )),
+    }
+}
+
+fn only_grows(value: &Value, facts: &HostFacts) -> Result<(), String> {
+    let now = facts.data_disk.metadata().map_or(0, |file| file.len()) >> 30;
+    match value.as_u64() {
+        Some(wanted) if wanted < now => Err(format!(
+            "can only grow, and the data disk has {now} GiB already: \
+             `coracle reset` deletes it with everything the engine holds"
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,134 @@
+//! The VM's life.
+//!
+//! ```text
+//!            start                hello                  engine answers
+//!  Stopped ────────► Booting ─────────────► EngineStarting ◄────────► Running
+//!     ▲                 ▲ │ never up            │          engine ends   │
+//!     │          in time│ └──► Failed           │ stop, helper failed,   │
+//!     │                 │         ▲             │ agent lost             │
+//!     │            BackingOff     │ too often   ▼                        │
+//!     │                 ▲         │          Stopping ◄──────────────────┘
+//!     │                 └─────────┴─────────────┤
+//!     └─────────────────────────────────────────┘ as its plan says
+//! ```
+//!
+//! Each state is a file with a type that holds what lives as long as it: leaving a state
+//! drops its tasks, and dropping the [`Machine`] ends the VM. A state takes an [`Input`] and
+//! gives the next state; it never waits. What takes time runs in a task which reports a
+//! [`RunEvent`], and those of an earlier VM are void.
+//!
+//! A VM that ends by itself in any state is started again after a growing pause
+//! (`BackingOff`), until it has ended too often within a window (`Failed`).
+
+mod backing_off;
+mod booting;
+mod context;
+mod crash;
+mod engine_starting;
+mod failed;
+mod live;
+mod machine;
+mod prepare;
+mod running;
+mod stopped;
+mod stopping;
+
+use std::sync::Arc;
+
+use coracle_daemon_api::VmState;
+use coracle_guest_api::mux::Opener;
+
+use crate::event::RunEvent;
+
+pub(crate) use context::{Context, Sockets};
+pub(crate) use prepare::Prepared;
+
+/// What a state reacts to.
+pub(crate) enum Input {
+    Start,
+    Stop,
+    Restart,
+    /// Stop and delete the data disk.
+    Reset,
+    Event(RunEvent),
+}
+
+enum State {
+    Stopped(stopped::Stopped),
+    Booting(booting::Booting),
+    EngineStarting(engine_starting::EngineStarting),
+    Running(running::Running),
+    Stopping(stopping::Stopping),
+    BackingOff(backing_off::BackingOff),
+    Failed(failed::Failed),
+}
+
+/// The VM of this daemon, wherever it is in its life.
+pub(crate) struct Lifecycle {
+    state: State,
+    pub(crate) context: Context,
+}
+
+impl Lifecycle {
+    /// Stopped.
+    pub(crate) fn new(context: Context) -> Self {
+        let state = State::Stopped(stopped::Stopped);
+        Self { state, context }
+    }
+
+    /// Something happened to it.
+    pub(crate) fn feed(&mut self, input: Input) {
+        let before = self.state();
+        let context = &mut self.context;
+        if let Input::Event(RunEvent::Stage(stage, message)) = input {
+            return context.announce(stage, message);
+        }
+        let state = std::mem::replace(&mut self.state, State::Stopped(stopped::Stopped));
+        self.state = match state {
+            State::Stopped(state) => state.on(context, input),
+            State::Booting(state) => state.on(context, input),
+            State::EngineStarting(state) => state.on(context, input),
+            State::Running(state) => state.on(context, input),
+            State::Stopping(state) => state.on(context, input),
+            State::BackingOff(state) => state.on(context, input),
+            State::Failed(state) => state.on(context, input),
+        };
+        if self.state() != before {
+            tracing::info!(state = ?self.state(), "the VM changed state");
+        }
+    }
+
+    /// Takes the event of one run, unless that is over.
+    pub(crate) fn feed_event(&mut self, run: u64, event: RunEvent) {
+        if run == self.context.run() {
+            self.feed(Input::Event(event));
+        }
+    }
+
+    /// Where it is, as clients see it.
+    pub(crate) fn state(&self) -> VmState {
+        match &self.state {
+            State::Stopped(_) => VmState::Stopped,
+            State::Booting(_) | State::BackingOff(_) => VmState::Booting,
+            State::EngineStarting(_) => VmState::EngineStarting,
+            State::Running(_) => VmState::Running,
+            State::Stopping(_) => VmState::Stopping,
+            State::Failed(_) => VmState::Failed,
+        }
+    }
+
+    /// Whether nothing of a VM is left.
+    pub(crate) fn is_down(&self) -> bool {
+        matches!(self.state(), VmState::Stopped | VmState::Failed)
+    }
+
+    /// The VM itself, if there is one with a guest that has said hello.
+    pub(crate) fn vm(&self) -> Option<(Arc<dyn coracle_vm_driver::Vm>, Opener)> {
+        let live = match &self.state {
+            State::EngineStarting(state) => state.live(),
+            State::Running(state) => state.live(),
+            _ => return None,
+        };
+        Some((live.machine.vm.clone(), live.session.opener().clone()))
+    }
+}

@@ -1,0 +1,172 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use coracle_daemon_api::{ApiError, Stage};
+use coracle_engine_proxy::{EngineAccess, MountPolicy};
+use coracle_guest_api::HelloReply;
+use coracle_guest_api::status::AgentStatus;
+use coracle_host_paths::HostPaths;
+use coracle_port_forward::Forwarder;
+use coracle_vm_driver::HostSupport;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+use super::machine::Deadline;
+use crate::disks;
+use crate::event::{Event, Reporter, RunEvent};
+use crate::options::Options;
+use crate::settings::Settings;
+use crate::task::Task;
+
+/// What the states share.
+pub(crate) struct Context {
+    pub(crate) paths: HostPaths,
+    pub(crate) options: Options,
+    /// As last read; a VM that is started by itself gets the same again.
+    pub(crate) settings: Settings,
+    pub(crate) sockets: Sockets,
+    pub(crate) facts: Facts,
+    /// What clients that wait should hear; the loop takes it.
+    pub(crate) announcements: Vec<(Stage, String)>,
+    /// When it ended by itself since a person started it.
+    pub(super) crashes: VecDeque<Instant>,
+    /// Whether the engine has answered since a person started it.
+    pub(super) was_up: bool,
+    events: mpsc::Sender<Event>,
+    run: u64,
+    deadlines: u64,
+}
+
+/// Where the VM meets the rest of the daemon.
+pub(crate) struct Sockets {
+    pub(crate) access: watch::Sender<EngineAccess>,
+    pub(crate) policy: watch::Sender<MountPolicy>,
+    pub(crate) forwarder: Forwarder,
+}
+
+/// What is known.
+#[derive(Default)]
+pub(crate) struct Facts {
+    /// What the driver found; once known it stays.
+    pub(crate) host: Option<HostSupport>,
+    /// Restarts since a person started it.
+    pub(crate) restarts: u32,
+    pub(crate) last_error: Option<ApiError>,
+    /// Why it is on its way up again; until it is.
+    pub(crate) recovering: Option<String>,
+    /// Of the VM there is.
+    pub(crate) vm: VmFacts,
+}
+
+/// What is known of one VM.
+#[derive(Default)]
+pub(crate) struct VmFacts {
+    pub(crate) prepared: Option<Sizes>,
+    pub(crate) agent: Option<HelloReply>,
+    pub(crate) engine: Option<String>,
+    /// Why the engine does not answer.
+    pub(crate) engine_note: Option<String>,
+    pub(crate) guest: Option<Box<AgentStatus>>,
+    pub(crate) degraded_vm: Vec<String>,
+    pub(crate) degraded_guest: Vec<String>,
+}
+
+/// How a VM was made.
+#[derive(Clone)]
+pub(crate) struct Sizes {
+    pub(crate) image: String,
+    pub(crate) cpus: u32,
+    pub(crate) memory_mib: u64,
+    pub(crate) shares: Vec<std::path::PathBuf>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        paths: HostPaths,
+        options: Options,
+        settings: Settings,
+        sockets: Sockets,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
+        Self {
+            paths,
+            options,
+            settings,
+            sockets,
+            facts: Facts::default(),
+            announcements: Vec::new(),
+            crashes: VecDeque::new(),
+            was_up: false,
+            events,
+            run: 0,
+            deadlines: 0,
+        }
+    }
+
+    /// The number of the present attempt to run a VM.
+    pub(crate) fn run(&self) -> u64 {
+        self.run
+    }
+
+    pub(super) fn reporter(&self) -> Reporter {
+        Reporter {
+            run: self.run,
+            events: self.events.clone(),
+        }
+    }
+
+    pub(super) fn announce(&mut self, stage: Stage, message: impl Into<String>) {
+        let message = message.into();
+        tracing::info!(?stage, "{message}");
+        self.announcements.push((stage, message));
+    }
+
+    /// A deadline from now on. Those that were set before it are told apart.
+    pub(super) fn deadline(&mut self, after: Duration) -> Deadline {
+        self.deadlines += 1;
+        let (id, reporter) = (self.deadlines, self.reporter());
+        let task = Task::spawn(async move {
+            sleep(after).await;
+            reporter.send(RunEvent::Deadline(id)).await;
+        });
+        Deadline { id, _task: task }
+    }
+
+    pub(super) fn engine_down(&self, message: &str) {
+        let message = message.to_owned();
+        self.sockets
+            .access
+            .send_replace(EngineAccess::Down { message });
+    }
+
+    pub(super) fn engine_soon(&self, message: &str) {
+        let message = message.to_owned();
+        self.sockets
+            .access
+            .send_replace(EngineAccess::Soon { message });
+    }
+
+    /// A person starts: what was counted before does not count any more.
+    pub(super) fn forgive(&mut self) {
+        self.crashes.clear();
+        self.was_up = false;
+        self.facts.restarts = 0;
+        self.facts.last_error = None;
+        self.facts.recovering = None;
+    }
+
+    /// The end of a VM, or of the attempt to make one: nothing it reports counts any more,
+    /// and nothing that was its own is left.
+    pub(super) fn vm_gone(&mut self) {
+        self.run += 1;
+        self.facts.vm = VmFacts::default();
+        self.sockets.forwarder.clear();
+        disks::remove_config(&self.paths.config_disk());
+    }
+
+    pub(super) fn delete_data(&mut self) {
+        if let Err(error) = disks::delete_data(&self.paths.data_disk()) {
+            self.facts.last_error = Some(error);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+use coracle_daemon_api::ApiError;
+
+use super::stopped::Stopped;
+use super::{Context, Input, State};
+
+/// No VM, because it does not work: a person has to do something.
+pub(super) struct Failed;
+
+impl Failed {
+    pub(super) fn enter(context: &mut Context, error: ApiError) -> State {
+        tracing::error!(%error, "the VM failed");
+        context.facts.recovering = None;
+        context.engine_down(&format!(
+            "the VM failed ({error}): `coracle start` tries again, `coracle logs vm` shows more"
+        ));
+        context.facts.last_error = Some(error);
+        State::Failed(Self)
+    }
+
+    pub(super) fn on(self, context: &mut Context, input: Input) -> State {
+        match input {
+            Input::Event(_) => State::Failed(self),
+            Input::Stop => Stopped::enter(context),
+            Input::Start | Input::Restart | Input::Reset => {
+                Stopped::enter(context);
+                Stopped.on(context, input)
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Plays the guest: an agent and a tiny engine.
+
+use std::convert::Infallible;
+use std::fs;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use coracle_guest_api::boot::BootConfig;
+use coracle_guest_api::exec::{self, ExecFrame};
+use coracle_guest_api::mux::{self, End, MuxStream, Opener};
+use coracle_guest_api::status::{AgentEvent, AgentStatus, EngineState};
+use coracle_guest_api::{
+    HelloReply, PROTOCOL_VERSION, StreamHeader, StreamReply, message, preamble,
+};
+use coracle_vm_driver::fake::FakeGuest;
+use coracle_vm_driver::{ExitReason, VmConfig, VmEvent};
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// What the engine calls itself.
+pub(crate) const ENGINE: &str = "26.1.5";
+
+/// How the guest behaves.
+#[derive(Clone)]
+pub(crate) struct Script {
+    pub(crate) protocol: u32,
+    /// Whether an order to shut down is carried out.
+    pub(crate) obeys: bool,
+    /// The engine's state from the beginning.
+    pub(crate) engine: EngineState,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            protocol: PROTOCOL_VERSION,
+            obeys: true,
+            engine: EngineState::Ready,
+        }
+    }
+}
+
+/// A guest that is up. Its end is the end of the transport, as with a real VM.
+pub(crate) struct Guest {
+    pub(crate) config: VmConfig,
+    pub(crate) boot: BootConfig,
+    agent: Arc<Agent>,
+    opener: watch::Receiver<Option<Opener>>,
+    task: JoinHandle<()>,
+}
+
+struct Agent {
+    script: Script,
+    boot: BootConfig,
+    driver: mpsc::Sender<VmEvent>,
+    events: broadcast::Sender<AgentEvent>,
+    shutdowns: watch::Sender<usize>,
+}
+
+impl Guest {
+    pub(crate) fn play(fake: FakeGuest, script: Script) -> Self {
+        let disk = fake
+            .config
+            .disks
+            .iter()
+            .find(|disk| disk.serial == "config");
+        let boot = BootConfig::from_disk(&fs::read(&disk.unwrap().path).unwrap()).unwrap();
+        let agent = Arc::new(Agent {
+            script,
+            boot: boot.clone(),
+            driver: fake.events,
+            events: broadcast::channel(16).0,
+            shutdowns: watch::Sender::new(0),
+        });
+        let (announce, opener) = watch::channel(None);
+        let task = tokio::spawn(live(agent.clone(), fake.transport, announce));
+        Self {
+            config: fake.config,
+            boot,
+            agent,
+            opener,
+            task,
+        }
+    }
+
+    /// Says something of itself.
+    pub(crate) fn say(&self, event: AgentEvent) {
+        self.agent.events.send(event).unwrap();
+    }
+
+    /// Opens a stream to the host.
+    pub(crate) async fn opener(&self) -> Opener {
+        let mut opener = self.opener.clone();
+        let found = opener.wait_for(Option::is_some).await.unwrap();
+        found.clone().unwrap()
+    }
+
+    /// The VM ends in this way.
+    pub(crate) async fn exit(self, reason: ExitReason) {
+        self.task.abort();
+        self.report(VmEvent::Exited(reason)).await;
+    }
+
+    /// The transport breaks, the VM goes on.
+    pub(crate) fn break_off(&self) {
+        self.task.abort();
+    }
+
+    pub(crate) async fn report(&self, event: VmEvent) {
+        self.agent.driver.send(event).await.unwrap();
+    }
+
+    /// Waits until it was told to shut down.
+    pub(crate) async fn was_shut_down(&self) {
+        let mut shutdowns = self.agent.shutdowns.subscribe();
+        shutdowns.wait_for(|count| *count > 0).await.unwrap();
+    }
+
+    pub(crate) fn shutdowns(&self) -> usize {
+        *self.agent.shutdowns.borrow()
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn live(
+    agent: Arc<Agent>,
+    mut transport: tokio::io::DuplexStream,
+    announce: watch::Sender<Option<Opener>>,
+) {
+    let reply = HelloReply {
+        protocol: agent.script.protocol,
+        agent_version: "0.9".into(),
+        kernel: "6.12".into(),
+        capabilities: vec![],
+    };
+    if preamble::accept(&mut transport, &agent.boot.secret, &reply)
+        .await
+        .is_err()
+    {
+        return;
+    }
+    let (opener, mut incoming) = mux::start(transport, End::Guest);
+    announce.send_replace(Some(opener));
+    while let Some(stream) = incoming.accept().await {
+        tokio::spawn(serve(agent.clone(), stream));
+    }
+}
+
+async fn serve(agent: Arc<Agent>, mut stream: MuxStream) {
+    let header = message::expect(&mut stream).await.unwrap();
+    let reply = match &header {
+        StreamHeader::Status => StreamReply::Ok {
+            status: Some(Box::new(status(&agent))),
+        },
+        _ => StreamReply::OK,
+    };
+    // Subscribed first: what the test says after it has seen an event is not missed.
+    let mut events = agent.events.subscribe();
+    message::write(&mut stream, &reply).await.unwrap();
+    match header {
+        StreamHeader::Events => {
+            let mut event = AgentEvent::Engine(agent.script.engine.clone());
+            while message::write(&mut stream, &event).await.is_ok() {
+                event = events.recv().await.unwrap();
+            }
+        }
+        StreamHeader::Engine => engine(stream).await,
+        StreamHeader::Log { .. } => {
+            stream.write_all(b"the engine's words\n").await.unwrap();
+            stream.flush().await.unwrap();
+            std::future::pending::<()>().await;
+        }
+        StreamHeader::Exec(request) => {
+            let mut said = request.argv.join(" ").into_bytes();
+            while let Ok(Some(ExecFrame::Stdin(bytes))) = exec::read(&mut stream).await {
+                if bytes.is_empty() {
+                    break;
+                }
+                said.extend(bytes);
+            }
+            for frame in [ExecFrame::Stdout(said), ExecFrame::Exit(3)] {
+                exec::write(&mut stream, &frame).await.unwrap();
+            }
+            stream.shutdown().await.unwrap();
+        }
+        StreamHeader::DialTcp { address } => {
+            let text = format!("the container at {address}");
+            stream.write_all(text.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+        StreamHeader::Shutdown => {
+            agent.shutdowns.send_modify(|count| *count += 1);
+            if agent.script.obeys {
+                let end = VmEvent::Exited(ExitReason::GuestPoweredOff);
+                agent.driver.send(end).await.unwrap();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn status(agent: &Agent) -> AgentStatus {
+    AgentStatus {
+        engine: EngineState::Ready,
+        degraded: vec![],
+        image_version: "7+abc".into(),
+        uptime_ms: 42_000,
+        memory_total: 1 << 30,
+        memory_available: 1 << 29,
+        data_total: 1 << 36,
+        data_used: 0,
+        shares: agent
+            .boot
+            .shares
+            .iter()
+            .map(|share| share.path.clone())
+            .collect(),
+    }
+}
+
+async fn engine(stream: MuxStream) {
+    let service = service_fn(|request: Request<hyper::body::Incoming>| async move {
+        let text = match request.uri().path() {
+            path if path.ends_with("/version") => format!(r#"{{"Version": "{ENGINE}"}}"#),
+            _ => "OK".into(),
+        };
+        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(text))))
+    });
+    // A daemon that leaves in the middle is no failure of the guest.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}

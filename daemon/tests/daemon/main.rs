@@ -1,0 +1,10 @@
+//! The whole daemon over its real sockets, against a driver without a VM: the tests play the
+//! guest ([`guest`]).
+
+mod api;
+mod bench;
+mod failures;
+mod guest;
+mod lifecycle;
+mod ownership;
+mod ports;
