@@ -87,16 +87,20 @@ async fn failure(
 
 /// Everything the engine needs, as much of it at once as there can be; then the engine.
 async fn bring_up(guest: &Arc<Guest>) -> Option<Engine> {
-    let kernel = async {
-        modules::load_for_engine(&guest.reaper).await;
-        sysctl::apply_after_modules();
+    // The rest of the modules: dockerd is not kept waiting, since the kernel loads by itself what it misses.
+    let own = guest.clone();
+    let network = async {
+        modules::load_network_card(&guest.reaper).await;
+        tokio::spawn(async move {
+            modules::load_for_engine(&own.reaper).await;
+            sysctl::apply_after_modules();
+        });
         let config = &guest.config;
         if let Err(sentence) =
             network::bring_up(&guest.reaper, &config.hostname, &config.network).await
         {
             guest.degraded.set("network", sentence);
         }
-        mount_shares(guest).await;
     };
     let disk = async {
         match data_disk::attach(&guest.reaper).await {
@@ -121,7 +125,7 @@ async fn bring_up(guest: &Arc<Guest>) -> Option<Engine> {
             })
             .ok()
     };
-    let ((), containerd) = tokio::join!(kernel, disk);
+    let ((), (), containerd) = tokio::join!(network, mount_shares(guest), disk);
     match containerd?.with_dockerd(guest) {
         Ok(engine) => Some(engine),
         Err(error) => {

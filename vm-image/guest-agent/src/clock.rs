@@ -20,6 +20,15 @@ pub(crate) fn set(unix_ns: u64) -> nix::Result<()> {
     Ok(())
 }
 
+/// Brings the clock up to `unix_ns`, a time that has passed: how long ago, nobody knows (the daemon may have
+/// written it while the guest was still booting), so a clock that is ahead is left alone.
+pub(crate) fn advance_to(unix_ns: u64) -> nix::Result<()> {
+    if Duration::from(clock_gettime(ClockId::CLOCK_REALTIME)?) < Duration::from_nanos(unix_ns) {
+        set(unix_ns)?;
+    }
+    Ok(())
+}
+
 /// Time since the guest's boot, sleep included.
 pub(crate) fn uptime() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME)

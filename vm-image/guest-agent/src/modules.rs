@@ -14,10 +14,12 @@ use crate::reaper::Reaper;
 /// Where the initramfs keeps its modules.
 const INITRAMFS_MODULES: &str = "/modules";
 
+/// The network card's.
+const NETWORK_CARD: &[&str] = &["virtio_net"];
+
 /// What the engine, swarm and the agent need before the first container. What a kernel has built in
 /// or lacks is passed over; whatever else is wanted later, the kernel loads by itself.
 const WANTED: &[&str] = &[
-    "virtio_net",
     "virtio_rng",
     "virtio_balloon",
     "virtiofs",
@@ -49,10 +51,19 @@ pub(crate) fn load_initramfs() -> io::Result<()> {
     Ok(())
 }
 
+/// Loads the network card's module.
+pub(crate) async fn load_network_card(reaper: &Reaper) {
+    modprobe(reaper, NETWORK_CARD).await;
+}
+
 /// Loads the root's modules for the engine.
 pub(crate) async fn load_for_engine(reaper: &Reaper) {
+    modprobe(reaper, WANTED).await;
+}
+
+async fn modprobe(reaper: &Reaper, names: &[&str]) {
     let mut modprobe = command::program("/usr/sbin/modprobe");
-    modprobe.args(["--all", "--quiet"]).args(WANTED);
+    modprobe.args(["--all", "--quiet"]).args(names);
     // modprobe's status says "one of them is unknown", which is allowed.
     if let Err(error) = command::output(reaper, &mut modprobe).await {
         tracing::warn!("modprobe did not run: {error}");

@@ -60,13 +60,13 @@ pub(crate) fn mount_rest() -> io::Result<()> {
         mount_kind(source, target, kind, flags, options)?;
     }
     // A kernel may lack these; few containers miss them.
-    for (source, target, kind, flags) in [
-        ("mqueue", "/dev/mqueue", "mqueue", PLAIN),
-        ("bpf", "/sys/fs/bpf", "bpf", PLAIN),
-        ("tracefs", "/sys/kernel/tracing", "tracefs", PLAIN),
+    for (source, target, kind, options) in [
+        ("mqueue", "/dev/mqueue", "mqueue", ""),
+        ("bpf", "/sys/fs/bpf", "bpf", "mode=0700"),
+        ("tracefs", "/sys/kernel/tracing", "tracefs", "mode=0700"),
     ] {
         if fs::create_dir_all(target).is_ok()
-            && let Err(error) = mount_kind(source, target, kind, flags, "mode=0700")
+            && let Err(error) = mount_kind(source, target, kind, PLAIN, options)
         {
             tracing::info!("{error}");
         }

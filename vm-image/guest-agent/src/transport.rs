@@ -66,7 +66,7 @@ async fn serve_one(
         Err(error) => return Err(error),
     };
     tracing::info!("the daemon {} is connected", hello.daemon_version);
-    if let Err(error) = clock::set(hello.unix_ns) {
+    if let Err(error) = clock::advance_to(hello.unix_ns) {
         tracing::warn!("the clock could not be set: {error}");
     }
     let (opener, mut incoming) = mux::start(stream, End::Guest);
