@@ -1,7 +1,8 @@
 //! The loop that owns the state.
 
 use coracle_daemon_api::{
-    ApiError, ErrorCode, SettingChange, SettingsChanged, Stage, StartOptions, Status, StopOptions,
+    ApiError, ErrorCode, Progress, SettingChange, SettingsChanged, Stage, StartOptions, Status,
+    StopOptions,
 };
 use coracle_engine_proxy::{EngineAccess, MountPolicy};
 use coracle_guest_api::mux::Opener;
@@ -151,17 +152,26 @@ impl Daemon {
     }
 
     fn start(&mut self, options: &StartOptions, progress: ProgressSender, input: Input) {
-        if let Err(error) = self.take_up(options) {
-            let mut refused = Waiters::default();
-            refused.add(Goal::Up, progress);
-            return refused.dismiss(&error);
+        let late = match self.take_up(options) {
+            Ok(changed) => changed.restart_needed && matches!(input, Input::Start),
+            Err(error) => {
+                let mut refused = Waiters::default();
+                refused.add(Goal::Up, progress);
+                return refused.dismiss(&error);
+            }
+        };
+        if late {
+            let _ = progress.send(Progress::Stage {
+                stage: Stage::Checking,
+                message: "The VM has its old sizes until `coracle restart`".into(),
+            });
         }
         self.waiters.add(Goal::Up, progress);
         self.lifecycle.feed(input);
     }
 
     /// Sizes given with a start become settings; then the settings are read anew.
-    fn take_up(&mut self, options: &StartOptions) -> Result<(), ApiError> {
+    fn take_up(&mut self, options: &StartOptions) -> Result<SettingsChanged, ApiError> {
         let sizes = [
             options.cpus.map(u64::from),
             options.memory_mib,
@@ -177,8 +187,7 @@ impl Daemon {
                 })
             })
             .collect();
-        self.change(&wishes)?;
-        Ok(())
+        self.change(&wishes)
     }
 
     fn change(&mut self, wishes: &[SettingChange]) -> Result<SettingsChanged, ApiError> {

@@ -10,11 +10,11 @@ use coracle_host_paths::HostPaths;
 use coracle_vm_driver::{Disk, DriverError, HostSupport, Share, VmConfig};
 
 use super::context::Sizes;
+use crate::disks;
 use crate::event::{Reporter, RunEvent};
 use crate::image::Image;
 use crate::options::Options;
 use crate::settings::{Settings, check_share_exists};
-use crate::{disks, log};
 
 /// A machine that can be started.
 pub(crate) struct Prepared {
@@ -70,8 +70,6 @@ async fn prepare(
         };
         disks::write_config(&paths.config_disk(), &boot)?;
         disks::prepare_data(&paths.data_disk(), settings.disk_gib)?;
-        log::rotate(&paths.console_log(), log::LIMIT)
-            .map_err(|error| ApiError::new(ErrorCode::Host, format!("the VM's log: {error}")))?;
         Ok(Prepared {
             config: machine(&image, &settings, &paths, &boot),
             secret: boot.secret,
@@ -106,7 +104,7 @@ fn machine(image: &Image, settings: &Settings, paths: &HostPaths, boot: &BootCon
         kernel: image.kernel.clone(),
         initramfs: image.initramfs.clone(),
         // A guest whose kernel or first process has died ends, so that it can be started again.
-        cmdline: "panic=-1 oops=panic loglevel=4".into(),
+        cmdline: "panic=-1".into(),
         disks: vec![
             disk(ROOT_DISK, &image.root, true),
             disk(CONFIG_DISK, &paths.config_disk(), true),

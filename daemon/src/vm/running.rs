@@ -17,11 +17,6 @@ impl Running {
         context.facts.recovering = None;
         context.facts.vm.engine_note = None;
         context.facts.vm.engine = Some(facts.version);
-        context
-            .facts
-            .vm
-            .degraded_guest
-            .clone_from(&facts.guest.degraded);
         context.facts.vm.guest = Some(facts.guest);
         let opener = live.session.opener().clone();
         context

@@ -135,7 +135,7 @@ impl Stopping {
         match event {
             RunEvent::Started(Ok(running)) => {
                 let (machine, _) = Machine::new(running, context.reporter());
-                return Self::at_once(context, machine, self.plan);
+                Self::at_once(context, machine, self.plan)
             }
             RunEvent::Driver(VmEvent::Exited(reason)) => {
                 if let Plan::Crash(error) = &mut self.plan

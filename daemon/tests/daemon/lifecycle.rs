@@ -98,8 +98,22 @@ async fn a_restart_is_a_new_vm_with_a_new_secret() {
 async fn a_start_while_it_runs_is_done_at_once() {
     let bench = Bench::new().await;
     let _guest = bench.up().await;
-    let again = bench.client.start(&StartOptions::default(), |_| {}).await;
-    assert_eq!(again.unwrap().vm.state, VmState::Running);
+    let mut told = Vec::new();
+    for cpus in [None, Some(1)] {
+        let options = StartOptions {
+            cpus,
+            ..StartOptions::default()
+        };
+        let again = bench.client.start(&options, |progress| {
+            if let Progress::Stage { message, .. } = progress {
+                told.push(message.clone());
+            }
+        });
+        assert_eq!(again.await.unwrap().vm.state, VmState::Running);
+    }
+    // Sizes that do not count yet are not passed over in silence.
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("coracle restart"), "{told:?}");
     assert!(!bench.driver.has_guest());
 }
 
