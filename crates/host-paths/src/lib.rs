@@ -4,6 +4,8 @@
 //! several can run side by side; `docs/on-disk-layout.md` describes each file.
 //! Image and tools are found relative to the running program.
 
+mod platform;
+
 use std::path::{Path, PathBuf};
 use std::{env, io};
 
@@ -191,37 +193,6 @@ fn beside_program(name: &str) -> PathBuf {
         .and_then(Path::parent)
         .unwrap_or(Path::new("/"))
         .join(name)
-}
-
-mod platform {
-    #[cfg(unix)]
-    pub(crate) use unix::create_private_dir;
-    #[cfg(windows)]
-    pub(crate) use windows::create_private_dir;
-
-    #[cfg(unix)]
-    mod unix {
-        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-        use std::{fs, io, path::Path};
-
-        pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(path)?;
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-        }
-    }
-
-    #[cfg(windows)]
-    mod windows {
-        use std::{fs, io, path::Path};
-
-        /// Under the user's profile the inherited access list is already private.
-        pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
-            fs::create_dir_all(path)
-        }
-    }
 }
 
 #[cfg(test)]
