@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use coracle_daemon_api::{ApiError, ErrorCode};
-use coracle_host_paths::HostPaths;
+use coracle_host_paths::{HostPaths, PathError};
 use tokio::net::UnixListener;
 
-use crate::platform::{self, StateLock};
+use crate::platform::{self, SocketPlace, StateLock};
 
 /// A state folder that this process owns.
 #[derive(Debug)]
@@ -20,9 +20,10 @@ impl Claim {
     /// Makes the folder if need be and locks it; [`ErrorCode::AlreadyRunning`] when another
     /// daemon has it. A daemon that is dead is no obstacle.
     pub fn take(paths: HostPaths) -> Result<Self, ApiError> {
-        paths
-            .create()
-            .map_err(|error| ApiError::new(ErrorCode::Host, error.to_string()))?;
+        paths.create().map_err(|error| match error {
+            PathError::Create { path, source } => host("make", &path, &source),
+            error => ApiError::new(ErrorCode::InvalidInput, error.to_string()),
+        })?;
         let file = paths.lock_file();
         match StateLock::take(&file).map_err(|error| host("lock", &file, &error))? {
             Ok(lock) => Ok(Self { paths, _lock: lock }),
@@ -45,18 +46,17 @@ impl Claim {
     /// daemon left. Anything else at `path` is left alone and an error.
     pub(crate) fn listen(&self, path: &Path) -> Result<UnixListener, ApiError> {
         let failed = |error| host("listen on", path, &error);
-        match platform::is_stale_socket(path).map_err(failed)? {
-            Some(true) => fs::remove_file(path).map_err(failed)?,
-            Some(false) => {
-                return Err(ApiError::new(
-                    ErrorCode::Host,
-                    format!(
-                        "{} is in the way and no socket: move it away, then start again",
-                        path.display()
-                    ),
-                ));
+        let in_the_way = |why| {
+            let text = format!("{} is in the way: {why}, then start again", path.display());
+            Err(ApiError::new(ErrorCode::Host, text))
+        };
+        match platform::look_at_socket(path).map_err(failed)? {
+            SocketPlace::Free => {}
+            SocketPlace::Stale => fs::remove_file(path).map_err(failed)?,
+            SocketPlace::Served => {
+                return in_the_way("another program listens on it; end that one");
             }
-            None => {}
+            SocketPlace::NoSocket => return in_the_way("it is not a socket; move it away"),
         }
         let listener = UnixListener::bind(path).map_err(failed)?;
         platform::make_private(path).map_err(failed)?;
@@ -66,7 +66,8 @@ impl Claim {
     /// Takes the sockets away; the lock goes with the claim.
     pub(crate) fn remove_sockets(&self) {
         for path in [self.paths.daemon_socket(), self.paths.engine_socket()] {
-            if let Ok(Some(true)) = platform::is_stale_socket(&path)
+            // Listeners of ours may still be on their way to their end.
+            if let Ok(SocketPlace::Stale | SocketPlace::Served) = platform::look_at_socket(&path)
                 && let Err(error) = fs::remove_file(&path)
             {
                 tracing::warn!(%error, path = %path.display(), "cannot remove a socket");
@@ -76,8 +77,5 @@ impl Claim {
 }
 
 fn host(verb: &str, path: &Path, error: &std::io::Error) -> ApiError {
-    ApiError::new(
-        ErrorCode::Host,
-        format!("cannot {verb} {}: {error}", path.display()),
-    )
+    ApiError::host(format!("cannot {verb} {}", path.display()), error)
 }

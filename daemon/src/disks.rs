@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use coracle_daemon_api::{ApiError, ErrorCode};
+use coracle_daemon_api::ApiError;
 use coracle_guest_api::BootConfig;
 
 use crate::platform;
@@ -63,10 +63,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 fn failed(verb: &str, path: &Path, error: &io::Error) -> ApiError {
-    ApiError::new(
-        ErrorCode::Host,
-        format!("cannot {verb} {}: {error}", path.display()),
-    )
+    ApiError::host(format!("cannot {verb} {}", path.display()), error)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The VM image: kernel, initramfs and root file system with their manifest.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,17 +20,20 @@ pub(crate) struct Image {
 struct Manifest {
     version: String,
     arch: String,
+    /// Of each file, in bytes.
+    #[serde(default)]
+    sizes: BTreeMap<String, u64>,
 }
 
 impl Image {
-    /// Finds the image in `folder`. It must be for this architecture, and no file may be so short
-    /// that its build was cut off; the guest itself finds finer damage.
+    /// Finds the image in `folder`. It must be for this architecture, and no file may have been cut off;
+    /// the guest itself finds finer damage.
     pub(crate) fn find(folder: &Path) -> Result<Self, ApiError> {
         let missing = |why: String| {
             ApiError::new(
                 ErrorCode::Missing,
                 format!(
-                    "{why}: `cargo xtask image` makes the VM image, CORACLE_IMAGE_DIR points to another"
+                    "{why}; `cargo xtask image` makes the VM image anew, CORACLE_IMAGE_DIR chooses another one"
                 ),
             )
         };
@@ -49,12 +53,19 @@ impl Image {
         let file = |name: &str, least: u64| {
             let path = folder.join(name);
             match fs::metadata(&path) {
-                Ok(metadata) if metadata.len() >= least => Ok(path),
-                Ok(metadata) => Err(missing(format!(
-                    "{} has only {} bytes",
-                    path.display(),
-                    metadata.len()
-                ))),
+                Ok(metadata) => {
+                    let (is, should) = (metadata.len(), manifest.sizes.get(name));
+                    match should {
+                        Some(should) if is != *should => Err(missing(format!(
+                            "{} is damaged: it has {is} bytes, and should have {should}",
+                            path.display()
+                        ))),
+                        None if is < least => {
+                            Err(missing(format!("{} has only {is} bytes", path.display())))
+                        }
+                        _ => Ok(path),
+                    }
+                }
                 Err(error) => Err(missing(format!("cannot read {} ({error})", path.display()))),
             }
         };
@@ -100,5 +111,9 @@ mod tests {
             file.set_len(2 << 20).unwrap();
         }
         assert_eq!(find().unwrap().version, "1");
+        let sized =
+            format!(r#"{{"version": "1", "arch": "{arch}", "sizes": {{"vmlinuz": 2097153}}}}"#);
+        fs::write(&manifest, sized).unwrap();
+        refused("vmlinuz is damaged: it has 2097152 bytes, and should have 2097153");
     }
 }

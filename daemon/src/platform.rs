@@ -5,5 +5,18 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     StateLock, allocated_bytes, create_private_file, file_identity, host_memory_mib,
-    is_stale_socket, make_private, privatize_new_files, signals,
+    look_at_socket, make_private, privatize_new_files, signals,
 };
+
+/// What is at a path where a socket is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SocketPlace {
+    /// Nothing.
+    Free,
+    /// A socket whose process is gone.
+    Stale,
+    /// A socket on which a process listens.
+    Served,
+    /// Something else.
+    NoSocket,
+}

@@ -41,7 +41,9 @@ impl From<SettingsError> for ApiError {
     fn from(error: SettingsError) -> Self {
         let code = match error {
             SettingsError::File(_) | SettingsError::Change(_) => ErrorCode::InvalidInput,
-            SettingsError::Io { .. } => ErrorCode::Host,
+            SettingsError::Io { verb, path, source } => {
+                return Self::host(format!("cannot {verb} {}", path.display()), &source);
+            }
         };
         Self::new(code, error.to_string())
     }

@@ -48,6 +48,8 @@ struct Manifest {
     kernel: String,
     packages: BTreeMap<String, String>,
     files: BTreeMap<String, String>,
+    /// In bytes, so that a file that was cut off is seen without reading it.
+    sizes: BTreeMap<String, u64>,
 }
 
 /// Makes the image, or only those parts whose ingredients changed.
@@ -59,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let agent = initramfs::agent(arch)?;
 
     let folder = checkout::target()?.join("image").join(arch.to_string());
-    let ingredients = format!("{}\n{}\n", base.facts.hash, digest::file(&agent)?);
+    let ingredients = format!("{}\n{}\nsizes\n", base.facts.hash, digest::file(&agent)?);
     let stamp = folder.join(".ingredients");
     if fs::read_to_string(&stamp).is_ok_and(|before| before == ingredients) && is_whole(&folder) {
         eprintln!("image: {} is up to date", folder.display());
@@ -84,13 +86,14 @@ fn assemble(base: &Base, agent: &Path, arch: Arch, folder: &Path) -> Result<Mani
         fs::copy(base.folder.join(name), scratch.path().join(name))
             .with_context(|| format!("the cache is damaged: remove {}", base.folder.display()))?;
     }
-    let mut files = BTreeMap::new();
+    let (mut files, mut sizes) = (BTreeMap::new(), BTreeMap::new());
     for path in members(scratch.path()) {
         let name = path
             .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
+        sizes.insert(name.clone(), path.metadata()?.len());
         files.insert(name, digest::file(&path)?);
     }
     let manifest = Manifest {
@@ -99,6 +102,7 @@ fn assemble(base: &Base, agent: &Path, arch: Arch, folder: &Path) -> Result<Mani
         kernel: base.facts.kernel.clone(),
         packages: base.facts.packages.clone(),
         files,
+        sizes,
     };
     let mut text = serde_json::to_vec_pretty(&manifest)?;
     text.push(b'\n');

@@ -23,7 +23,7 @@ impl Failure {
 
     /// An IO error with what was tried, as "cannot read /x".
     pub(crate) fn host(tried: impl std::fmt::Display, error: &io::Error) -> Self {
-        Self::new(ErrorCode::Host, format!("{tried}: {error}"))
+        ApiError::host(tried, error).into()
     }
 
     /// Tells the person (and, with `--json`, the program that reads stdout) and
@@ -60,11 +60,12 @@ impl From<ClientError> for Failure {
 
 impl From<PathError> for Failure {
     fn from(error: PathError) -> Self {
-        let code = match error {
-            PathError::Create { .. } => ErrorCode::Host,
-            _ => ErrorCode::InvalidInput,
-        };
-        Self::new(code, error.to_string())
+        match error {
+            PathError::Create { path, source } => {
+                Self::host(format!("cannot make {}", path.display()), &source)
+            }
+            error => Self::new(ErrorCode::InvalidInput, error.to_string()),
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Getting a daemon to talk to.
 
 use std::fs;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use coracle_daemon_api::{Client, ClientError, ErrorCode, Hello};
@@ -48,8 +48,9 @@ pub(crate) async fn ensure_daemon(session: &Session) -> Result<Hello, Failure> {
     }
     session.paths.create()?;
     let log = session.paths.daemon_log();
-    let log_start = fs::metadata(&log).map_or(0, |metadata| metadata.len());
     let program = daemon_program()?;
+    let log_start = announce(&program, &log)
+        .map_err(|error| Failure::host(format!("cannot write {}", log.display()), &error))?;
     let deadline = Instant::now() + START;
     let mut child = spawn(&program, &log)?;
     loop {
@@ -76,20 +77,40 @@ pub(crate) async fn ensure_daemon(session: &Session) -> Result<Hello, Failure> {
                     child = spawn(&program, &log)?;
                 }
             }
-            Some(status) => {
-                let lines = last_lines(&log, log_start);
-                let lines = if lines.is_empty() {
-                    "it wrote no log".to_owned()
-                } else {
-                    format!("the end of {}:\n{lines}", log.display())
-                };
-                return Err(Failure::new(
-                    ErrorCode::DaemonUnreachable,
-                    format!("the daemon did not start ({status}); {lines}"),
-                ));
-            }
+            Some(status) => return Err(died(status, &log, log_start)),
         }
     }
+}
+
+/// Says in the log that the daemon is started, and returns the log's length. Where the log cannot be
+/// written, the daemon could not say so.
+fn announce(program: &Path, log: &Path) -> io::Result<u64> {
+    let mut file = platform::append_private_file(log)?;
+    writeln!(file, "coracle starts {}", program.display())?;
+    Ok(file.metadata()?.len())
+}
+
+/// A daemon that ended before it listened: with its reason, as its own sentence if it had one.
+fn died(status: ExitStatus, log: &Path, log_start: u64) -> Failure {
+    let lines = last_lines(log, log_start);
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    let code = code.and_then(ErrorCode::of_exit_code);
+    let sentence = lines
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("coracled: "));
+    if let (Some(code), Some(sentence)) = (code, sentence) {
+        return Failure::new(code, sentence);
+    }
+    let lines = if lines.is_empty() {
+        "it wrote no log".to_owned()
+    } else {
+        format!("the end of {}:\n{lines}", log.display())
+    };
+    Failure::new(
+        ErrorCode::DaemonUnreachable,
+        format!("the daemon did not start ({status}); {lines}"),
+    )
 }
 
 /// Waits until a daemon that was told to quit is gone, so that the next start finds

@@ -1,3 +1,6 @@
+use std::fmt::Display;
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 /// A failure as it crosses the API.
@@ -17,6 +20,26 @@ impl ApiError {
             code,
             message: message.into(),
         }
+    }
+
+    /// What the host refused: `tried` as "cannot write /x", the reason, the remedy where the
+    /// reason alone does not tell it.
+    pub fn host(tried: impl Display, error: &io::Error) -> Self {
+        let message = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                format!("{tried}: the disk is full; free some space, then try again")
+            }
+            io::ErrorKind::ReadOnlyFilesystem => {
+                format!("{tried}: it can only be read there; CORACLE_HOME chooses another folder")
+            }
+            io::ErrorKind::PermissionDenied => {
+                format!(
+                    "{tried}: you may not; see who owns it, or let CORACLE_HOME choose another folder"
+                )
+            }
+            _ => format!("{tried}: {error}"),
+        };
+        Self::new(ErrorCode::Host, message)
     }
 }
 
@@ -60,5 +83,22 @@ impl ErrorCode {
             Self::DaemonUnreachable => 9,
             Self::Host => 10,
         }
+    }
+
+    /// The code of that exit code.
+    pub fn of_exit_code(code: u8) -> Option<Self> {
+        [
+            Self::Internal,
+            Self::InvalidInput,
+            Self::WrongState,
+            Self::Missing,
+            Self::VmFailed,
+            Self::EngineFailed,
+            Self::AlreadyRunning,
+            Self::DaemonUnreachable,
+            Self::Host,
+        ]
+        .into_iter()
+        .find(|error| error.exit_code() == code)
     }
 }

@@ -84,6 +84,8 @@ pub enum VmEvent {
     HelperFailed(String),
     /// It works less well than asked for; one sentence.
     Degraded(String),
+    /// What [`Degraded`](Self::Degraded) told with the same sentence is over.
+    Recovered(String),
     /// The VM is gone.
     Exited(ExitReason),
 }

@@ -1,6 +1,7 @@
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -8,6 +9,8 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+
+use super::SocketPlace;
 
 /// The lock on a state folder. The kernel releases it when the process ends, however it ends.
 #[derive(Debug)]
@@ -85,11 +88,18 @@ pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o600))
 }
 
-/// Whether a socket that nobody needs any more is at `path`; `Ok(None)` when nothing is there.
-pub(crate) fn is_stale_socket(path: &Path) -> io::Result<Option<bool>> {
+/// Looks at what is at a path where a socket is to be.
+pub(crate) fn look_at_socket(path: &Path) -> io::Result<SocketPlace> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Some(metadata.file_type().is_socket())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Ok(metadata) if !metadata.file_type().is_socket() => Ok(SocketPlace::NoSocket),
+        Ok(_) => match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                Ok(SocketPlace::Stale)
+            }
+            // Also one whose queue is full, or that this user may not connect to.
+            _ => Ok(SocketPlace::Served),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(SocketPlace::Free),
         Err(error) => Err(error),
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn read(path: &Path, facts: &HostFacts) -> Result<Stored, SettingsErr
         }
     };
     let value: Value = serde_json::from_str(&text)
-        .map_err(|error| broken(path, Some(error.line()), &error.to_string()))?;
+        .map_err(|error| broken(path, Some(error.line()), &words(&error)))?;
     let Value::Object(mut stored) = value else {
         return Err(broken(path, Some(1), "it is not a JSON object"));
     };
@@ -96,9 +96,21 @@ fn broken(path: &Path, line: Option<usize>, why: &str) -> SettingsError {
         .map(|line| format!(", line {line}"))
         .unwrap_or_default();
     SettingsError::File(format!(
-        "{}{line}: {why}. Correct it, or move the file away to return to the defaults; it is left as it is",
+        "{}{line}: {why}. Correct the file, or move it away to return to the defaults",
         path.display()
     ))
+}
+
+/// What serde says, without the place, which is told already.
+fn words(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "it ends too early".into();
+    }
+    let text = error.to_string();
+    let place = format!(" at line {}", error.line());
+    text.rsplit_once(&place)
+        .map_or(text.as_str(), |(words, _)| words)
+        .into()
 }
 
 /// The line that names a key, counted from 1.

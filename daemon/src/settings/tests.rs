@@ -165,7 +165,7 @@ fn a_broken_file_is_named_with_its_line_and_left_alone() {
         ),
         ("{\n\n\"version\": 99}", "line 3", "newer Coracle"),
         ("[]", "line 1", "JSON object"),
-        ("", "line 1", "EOF"),
+        ("", "line 1", "ends too early"),
     ] {
         fs::write(&file, text).unwrap();
         for error in [

@@ -91,8 +91,12 @@ fn on_event(context: &mut Context, event: RunEvent, phase: Phase) -> State {
                 let error = ApiError::new(ErrorCode::VmFailed, why);
                 Stopping::at_once(context, machine, Plan::Crash(error))
             }
-            VmEvent::Degraded(why) => {
-                context.facts.vm.degraded_vm.push(why);
+            event @ (VmEvent::Degraded(_) | VmEvent::Recovered(_)) => {
+                match event {
+                    VmEvent::Degraded(why) => context.facts.vm.degrade(why),
+                    VmEvent::Recovered(why) => context.facts.vm.recover(&why),
+                    _ => {}
+                }
                 State::Booting(Booting(Phase::Guest {
                     machine,
                     _hello,

@@ -71,6 +71,20 @@ pub(crate) struct VmFacts {
     pub(crate) degraded_guest: Vec<String>,
 }
 
+impl VmFacts {
+    /// It works less well; said again, the same sentence counts once.
+    pub(super) fn degrade(&mut self, why: String) {
+        if !self.degraded_vm.contains(&why) {
+            self.degraded_vm.push(why);
+        }
+    }
+
+    /// What the sentence said is over.
+    pub(super) fn recover(&mut self, why: &str) {
+        self.degraded_vm.retain(|said| said != why);
+    }
+}
+
 /// How a VM was made.
 #[derive(Clone)]
 pub(crate) struct Sizes {

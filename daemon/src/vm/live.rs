@@ -46,7 +46,11 @@ impl Live {
                 Step::To(Stopping::lost(context, self, plan))
             }
             Input::Event(RunEvent::Driver(VmEvent::Degraded(why))) => {
-                context.facts.vm.degraded_vm.push(why);
+                context.facts.vm.degrade(why);
+                Step::Stay(self)
+            }
+            Input::Event(RunEvent::Driver(VmEvent::Recovered(why))) => {
+                context.facts.vm.recover(&why);
                 Step::Stay(self)
             }
             Input::Event(RunEvent::Agent(AgentEvent::Degraded { reasons })) => {

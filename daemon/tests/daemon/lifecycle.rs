@@ -187,6 +187,15 @@ async fn degradations_of_vm_and_guest_are_told() {
     guest.say(AgentEvent::Degraded { reasons });
     let both = bench.status_when(|status| status.degraded.len() == 2).await;
     assert_eq!(both.degraded, ["no balloon", "a share is not mounted"]);
+    // Said again it counts once, and it can end.
+    let full = || "the disk is full".to_owned();
+    guest.report(VmEvent::Degraded(full())).await;
+    guest.report(VmEvent::Degraded(full())).await;
+    let three = bench.status_when(|status| status.degraded.len() >= 3).await;
+    assert_eq!(three.degraded[1], full());
+    guest.report(VmEvent::Recovered(full())).await;
+    let again = bench.status_when(|status| status.degraded.len() == 2).await;
+    assert_eq!(again.degraded, both.degraded);
 }
 
 #[tokio::test]

@@ -108,7 +108,17 @@ async fn what_is_in_the_way_of_a_socket_is_named_and_kept() {
     assert_eq!(fs::read_to_string(&in_the_way).unwrap(), "precious");
 
     fs::remove_file(&in_the_way).unwrap();
-    drop(UnixListener::bind(&in_the_way).unwrap());
+    let served = UnixListener::bind(&in_the_way).unwrap();
+    let claim = Claim::take(paths.clone()).unwrap();
+    let (_signals, asked) = mpsc::channel(1);
+    let error = coracled::run(claim, options.clone(), asked)
+        .await
+        .unwrap_err();
+    assert!(error.message.contains("another program listens"), "{error}");
+    assert!(in_the_way.exists());
+
+    // Whoever left it is gone.
+    drop(served);
     let claim = Claim::take(paths.clone()).unwrap();
     let (_signals, asked) = mpsc::channel(1);
     let daemon = tokio::spawn(coracled::run(claim, options, asked));

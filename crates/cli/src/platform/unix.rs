@@ -15,11 +15,7 @@ use super::Probe;
 /// Starts a program that outlives this one and its terminal: a session of its own,
 /// `/` as its folder, its output appended to `log`.
 pub(crate) fn spawn_detached(program: &Path, log: &Path) -> io::Result<Child> {
-    let log = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(log)?;
+    let log = append_private_file(log)?;
     let mut command = Command::new(program);
     command
         .current_dir("/")
@@ -45,6 +41,15 @@ pub(crate) fn create_private_file(path: &Path) -> io::Result<File> {
         .create(true)
         .write(true)
         .truncate(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// Opens a file to write at its end, made if need be so that only its owner may read it.
+pub(crate) fn append_private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
         .mode(0o600)
         .open(path)
 }

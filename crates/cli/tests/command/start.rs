@@ -122,6 +122,17 @@ fn a_daemon_that_dies_leaves_its_last_words() {
 }
 
 #[test]
+fn a_daemon_that_says_why_it_ends_is_quoted_with_its_code() {
+    let home = Home::new();
+    home.script(
+        "bin/coracled",
+        "echo 'coracled: the file is broken: mend it' >&2; exit 3",
+    );
+    let ran = home.coracle(&["start"]).expect(3);
+    assert_eq!(ran.stderr, "coracle: the file is broken: mend it\n");
+}
+
+#[test]
 fn a_missing_daemon_is_named() {
     let home = Home::new();
     let ran = home.coracle(&["start"]).expect(5);

@@ -25,6 +25,18 @@ fn the_table_says_it_all() {
 }
 
 #[test]
+fn a_note_on_the_accelerator_is_told_once() {
+    let home = Home::new();
+    let mut script = Script::new(&home.state());
+    let note = "/dev/kvm may not be opened: join the group kvm";
+    script.status.degraded.push(note.into());
+    let _daemon = FakeDaemon::start(&home.state(), script);
+    let text = home.coracle(&["status"]).expect(0).stdout;
+    assert_eq!(text.matches(note).count(), 1, "{text}");
+    assert!(text.contains("tcg (QEMU 10.0.2)\n"), "{text}");
+}
+
+#[test]
 fn json_is_the_daemons_status() {
     let home = Home::new();
     let script = Script::new(&home.state());

@@ -31,8 +31,17 @@ struct Seen {
     shutdown: Option<Shutdown>,
     /// The guest is paused because the host's disk did not take a write.
     disk_paused: bool,
+    /// That was told, and not yet that it is over.
+    full_told: bool,
     internal_error: bool,
 }
+
+/// How often a guest that waits for space is continued, and how long it must run then for the
+/// wait to count as over.
+const RETRY: Duration = Duration::from_secs(10);
+
+const HOST_FULL: &str =
+    "the host's disk is full, so the VM waits: free some space and it goes on by itself";
 
 const NEXT_START: &str = "the next start uses software emulation";
 
@@ -86,7 +95,11 @@ impl Watched {
                         )));
                     }
                 }
-                () = sleep(Duration::from_secs(10)), if seen.disk_paused => {
+                () = sleep(RETRY), if seen.full_told && !seen.disk_paused => {
+                    seen.full_told = false;
+                    self.tell(VmEvent::Recovered(HOST_FULL.into()));
+                }
+                () = sleep(RETRY), if seen.disk_paused => {
                     // Stops again at once if the disk is still full.
                     if let Err(error) = self.qmp.execute("cont").await {
                         tracing::debug!(%error, "the paused guest was not continued");
@@ -101,10 +114,12 @@ impl Watched {
             Event::Shutdown(shutdown) => seen.shutdown = Some(shutdown),
             Event::Resume => seen.disk_paused = false,
             Event::DiskError { disk, host_full } if host_full => {
-                tracing::warn!(disk, "the host's disk is full");
-                self.tell(VmEvent::Degraded(
-                    "the host's disk is full, so the VM waits: free some space".into(),
-                ));
+                // QEMU says it for every write that was under way.
+                if !seen.full_told {
+                    seen.full_told = true;
+                    tracing::warn!(disk, "the host's disk is full");
+                    self.tell(VmEvent::Degraded(HOST_FULL.into()));
+                }
             }
             Event::DiskError { disk, .. } => self.tell(VmEvent::Degraded(format!(
                 "the file of {disk} has read or write errors"

@@ -4,18 +4,18 @@ mod spawn;
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
 use coracle_guest_api::exec::{self, ExecFrame, ExecRequest, MAX_FRAME};
 use coracle_guest_api::mux::MuxStream;
-use coracle_guest_api::{AgentError, AgentErrorCode};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, WriteHalf};
 use tokio::sync::{mpsc, watch};
 
-use super::{Failure, accept, refuse};
+use super::{Failure, accept};
 use crate::guest::Guest;
 use crate::reaper::Target;
 use spawn::{Input, Session};
@@ -35,12 +35,7 @@ pub(super) async fn exec(
 ) -> Result<(), Failure> {
     let session = match spawn::start(&guest.reaper, &request) {
         Ok(session) => session,
-        Err(error) => {
-            let name = request.argv.first().map_or("the shell", String::as_str);
-            let text = format!("{name} could not be started in the VM: {error}");
-            refuse(stream, AgentError::new(AgentErrorCode::Internal, text)).await;
-            return Ok(());
-        }
+        Err(error) => return not_started(&request, &error, stream).await,
     };
     let pid = session.pid;
     let outcome = match accept(&mut stream).await {
@@ -55,6 +50,34 @@ pub(super) async fn exec(
         guest.reaper.signal(pid, Target::Group, Signal::SIGKILL);
     });
     outcome
+}
+
+/// A command that cannot be started ends as a shell would let it end: with a sentence on its
+/// error output, and 127 where there is no such command, else 126.
+async fn not_started(
+    request: &ExecRequest,
+    error: &io::Error,
+    mut stream: MuxStream,
+) -> Result<(), Failure> {
+    let name = request.argv.first().map_or("the shell", String::as_str);
+    // The system's error for a missing folder is the same as for a missing program.
+    let folder = request
+        .cwd
+        .as_deref()
+        .filter(|cwd| !Path::new(cwd).is_dir());
+    let (why, code) = match (folder, error.kind()) {
+        (Some(folder), _) => (format!("there is no folder {folder} in the VM"), 126),
+        (None, io::ErrorKind::NotFound) => (format!("there is no command {name} in the VM"), 127),
+        (None, _) => (format!("cannot run {name} in the VM: {error}"), 126),
+    };
+    accept(&mut stream).await?;
+    let said = match request.tty {
+        Some(_) => ExecFrame::Stdout(format!("coracle: {why}\r\n").into_bytes()),
+        None => ExecFrame::Stderr(format!("coracle: {why}\n").into_bytes()),
+    };
+    exec::write(&mut stream, &said).await?;
+    exec::write(&mut stream, &ExecFrame::Exit(code)).await?;
+    Ok(stream.shutdown().await?)
 }
 
 /// Carries frames until the process has ended and its output is sent, or the daemon hangs up.

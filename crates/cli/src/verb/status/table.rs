@@ -12,7 +12,9 @@ pub(super) fn text(status: &Status) -> String {
     }
     lines.push(line("Engine", &engine(status)));
     if let Some(host) = &status.host {
+        // Normally the note is among the reasons at the end.
         let note = host.accelerator_note.as_deref();
+        let note = note.filter(|note| !status.degraded.iter().any(|reason| reason == note));
         let note = note.map(|note| format!(": {note}")).unwrap_or_default();
         lines.push(line(
             "Accelerator",
