@@ -11,6 +11,7 @@ use coracle_vm_driver::{Disk, DriverError, VmConfig};
 
 use crate::accelerator::Accelerator;
 use crate::host::{Machine, SANDBOX};
+use crate::network;
 
 /// How to run it on this host.
 pub(crate) struct Means {
@@ -46,7 +47,7 @@ pub(crate) fn arguments(
         let device = format!("vhost-user-fs-pci,chardev=share{index},tag={}", share.tag);
         line.option("-device", device);
     }
-    line.option("-netdev", "user,id=net,ipv6=off");
+    line.option("-netdev", network::netdev("net"));
     // Without its boot ROM, which would only cost time.
     line.option("-device", "virtio-net-pci,netdev=net,romfile=");
     line.option("-object", "rng-random,id=entropy,filename=/dev/urandom");

@@ -10,6 +10,7 @@ use coracle_vm_driver::{Capabilities, DriverError, HostSupport, RunningVm, VmCon
 use crate::accelerator::{Accelerator, Accelerators};
 use crate::host::{Qemu, find_virtiofsd};
 use crate::launch::{Launched, first_line, launch};
+use crate::network;
 use crate::vm::{self, Suspect};
 
 /// Starts VMs with QEMU.
@@ -48,14 +49,8 @@ impl VmDriver for QemuDriver {
         })
     }
 
-    /// QEMU's user-mode network gives every guest these addresses.
     fn guest_network(&self) -> NetworkConfig {
-        NetworkConfig::Static {
-            address: [10, 0, 2, 15].into(),
-            prefix: 24,
-            gateway: [10, 0, 2, 2].into(),
-            dns: vec![[10, 0, 2, 3].into()],
-        }
+        network::guest_network()
     }
 
     async fn start(&self, config: &VmConfig) -> Result<RunningVm, DriverError> {

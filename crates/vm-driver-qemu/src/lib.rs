@@ -22,6 +22,7 @@ mod driver;
 mod file_server;
 mod host;
 mod launch;
+mod network;
 mod process;
 mod qmp;
 mod usage;

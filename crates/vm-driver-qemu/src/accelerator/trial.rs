@@ -40,7 +40,7 @@ async fn run_under(accelerator: Accelerator, qemu: &Qemu, state_dir: &Path) -> R
         Err(error) => Err(error),
     };
     let result = match started {
-        Ok(process) => watch(&process).await,
+        Ok(process) => watch(&process, BOUND).await,
         Err(error) => Err(format!("the test guest could not be started: {error}")),
     };
     for file in [disk, log] {
@@ -50,14 +50,14 @@ async fn run_under(accelerator: Accelerator, qemu: &Qemu, state_dir: &Path) -> R
     result
 }
 
-async fn watch(process: &Process) -> Result<(), String> {
-    match timeout(BOUND, process.wait()).await {
+async fn watch(process: &Process, bound: Duration) -> Result<(), String> {
+    match timeout(bound, process.wait()).await {
         Ok(status) => judge(status, &process.last_words()),
         Err(_) => {
             process.kill();
             // A process that hangs in the kernel even against SIGKILL is left to its thread.
             let _ = timeout(Duration::from_secs(2), process.wait()).await;
-            Err(format!("a test guest did not end within {BOUND:?}"))
+            Err(format!("a test guest did not end within {bound:?}"))
         }
     }
 }
@@ -120,6 +120,23 @@ mod tests {
         assert!(why(0).contains("code 0"));
         assert!(why(3 << 8).contains("code 3: assertion failed"));
         assert!(why(6).contains("signal 6"));
+    }
+
+    #[tokio::test]
+    async fn a_test_guest_that_hangs_is_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = Process::spawn(Program {
+            path: "/bin/sleep".into(),
+            args: vec!["1000".into()],
+            inherit: Vec::new(),
+            log: dir.path().join("log"),
+        });
+        let process = process.await.unwrap();
+        let why = watch(&process, Duration::from_millis(20))
+            .await
+            .unwrap_err();
+        assert!(why.contains("did not end within 20ms"), "{why}");
+        assert_eq!(process.wait().await.signal(), Some(9));
     }
 
     /// Needs QEMU, and not KVM: shows that the test guest itself is right.

@@ -1,0 +1,244 @@
+//! The driver from start to end with real processes and a guest of a few bytes.
+//! Each takes a fraction of a second, under emulation too; they need QEMU and nothing else.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fs};
+
+use coracle_vm_driver::{Disk, DriverError, ExitReason, RunningVm, VmConfig, VmDriver, VmEvent};
+use coracle_vm_driver_qemu::QemuDriver;
+use tempfile::TempDir;
+
+/// Writes `.` to the first serial port.
+const SAY: &[u8] = &[0x66, 0xba, 0xf8, 0x03, 0xb0, b'.', 0xee];
+/// Writes "sleep, type S5" to the ACPI control register.
+const POWER_OFF: &[u8] = &[0x66, 0xba, 0x04, 0x06, 0x66, 0xb8, 0x00, 0x20, 0x66, 0xef];
+/// Without an interrupt table, this resets the machine.
+const CRASH: &[u8] = &[0x0f, 0x0b];
+/// Jumps to itself.
+const SPIN: &[u8] = &[0xeb, 0xfe];
+
+struct Bench {
+    dir: TempDir,
+    driver: QemuDriver,
+}
+
+impl Bench {
+    /// None, with a word about it, where there is no QEMU.
+    async fn new() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = QemuDriver::new(dir.path());
+        match driver.probe().await {
+            Ok(support) => eprintln!("{support:?}"),
+            Err(error) => {
+                eprintln!("skipped: {error}");
+                return None;
+            }
+        }
+        Some(Self { dir, driver })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn config(&self, kernel: &[u8]) -> VmConfig {
+        let file = |name: &str, bytes: &[u8]| {
+            fs::write(self.path(name), bytes).unwrap();
+            self.path(name)
+        };
+        VmConfig {
+            name: "tiny, with a comma".into(),
+            cpus: 1,
+            memory_mib: 64,
+            kernel: file("kernel", kernel),
+            initramfs: file("initramfs", &[0; 512]),
+            cmdline: "panic=-1".into(),
+            disks: vec![
+                Disk {
+                    serial: "root".into(),
+                    path: file("root, 1.raw", &[0; 4096]),
+                    read_only: true,
+                },
+                Disk {
+                    serial: "data".into(),
+                    path: file("data.raw", &[0; 4096]),
+                    read_only: false,
+                },
+            ],
+            shares: Vec::new(),
+            console_log: self.path("vm.log"),
+            runtime_dir: self.dir.path().into(),
+        }
+    }
+
+    async fn start(&self, code: &[&[u8]]) -> RunningVm {
+        let config = self.config(&kernel(&code.concat()));
+        self.driver.start(&config).await.unwrap()
+    }
+
+    fn console(&self) -> String {
+        fs::read_to_string(self.path("vm.log")).unwrap()
+    }
+}
+
+/// An ELF file with the note that makes QEMU enter it in 32-bit protected mode (PVH).
+fn kernel(code: &[u8]) -> Vec<u8> {
+    const BASE: u32 = 0x10_0000;
+    const NOTE: u32 = 52 + 2 * 32;
+    const ENTRY: u32 = NOTE + 20;
+    let length = ENTRY + code.len() as u32;
+    let segment = |kind, offset, length, align| {
+        [
+            kind,
+            offset,
+            BASE + offset,
+            BASE + offset,
+            length,
+            length,
+            7,
+            align,
+        ]
+    };
+    let mut bytes = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x03\0".to_vec();
+    // Version, entry, program headers, no section headers, flags.
+    let mut words = vec![1, BASE + ENTRY, 52, 0, 0];
+    // Sizes of the headers, two bytes each, and that there are two program headers.
+    words.extend([52 | (32 << 16), 2, 0]);
+    words.extend(segment(1, 0, length, 0x1000));
+    words.extend(segment(4, NOTE, 20, 4));
+    // Xen's note 18: the physical entry.
+    words.extend([4, 4, 18, u32::from_le_bytes(*b"Xen\0"), BASE + ENTRY]);
+    bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+    bytes.extend(code);
+    bytes
+}
+
+async fn next(vm: &mut RunningVm) -> Option<VmEvent> {
+    let event = tokio::time::timeout(Duration::from_secs(30), vm.events.recv());
+    event.await.expect("an event or the end")
+}
+
+fn command_lines_naming(dir: &Path) -> Vec<String> {
+    let text = dir.to_string_lossy();
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| fs::read_to_string(entry.unwrap().path().join("cmdline")).ok())
+        .filter(|line| line.contains("qemu-system") && line.contains(&*text))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_guest_prints_and_powers_off() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    for console in [".", ".."] {
+        let mut vm = bench.start(&[SAY, POWER_OFF, SPIN]).await;
+        let end = VmEvent::Exited(ExitReason::GuestPoweredOff);
+        assert_eq!(next(&mut vm).await, Some(end));
+        assert_eq!(next(&mut vm).await, None);
+        assert_eq!(bench.console(), console);
+        vm.vm.kill().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_reset_is_a_crash() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    let mut vm = bench.start(&[CRASH]).await;
+    let end = VmEvent::Exited(ExitReason::GuestCrashed);
+    assert_eq!(next(&mut vm).await, Some(end));
+}
+
+#[tokio::test]
+async fn a_guest_that_spins_is_measured_and_killed() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    let mut vm = bench.start(&[SPIN]).await;
+    assert!(vm.vm.usage().await.unwrap().resident_bytes > 1 << 20);
+    vm.vm.request_power_off().await.unwrap();
+    vm.vm.kill().await.unwrap();
+    assert_eq!(command_lines_naming(bench.dir.path()), [""; 0]);
+    assert_eq!(
+        next(&mut vm).await,
+        Some(VmEvent::Exited(ExitReason::Killed))
+    );
+    assert_eq!(next(&mut vm).await, None);
+    vm.vm.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn dropping_the_vm_ends_it() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    let RunningVm { vm, mut events, .. } = bench.start(&[SPIN]).await;
+    drop(vm);
+    let last = tokio::time::timeout(Duration::from_secs(30), events.recv());
+    assert_eq!(
+        last.await.unwrap(),
+        Some(VmEvent::Exited(ExitReason::Killed))
+    );
+}
+
+#[tokio::test]
+async fn what_qemu_says_is_in_the_error() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    let config = bench.config(b"not a kernel");
+    let error = bench.driver.start(&config).await.err().unwrap();
+    assert!(
+        matches!(&error, DriverError::Start(why) if !why.is_empty()),
+        "{error:?}"
+    );
+    assert_eq!(command_lines_naming(bench.dir.path()), [""; 0]);
+}
+
+/// This test plays the daemon: it runs itself as a child, and kills that.
+#[tokio::test]
+async fn nothing_outlives_a_killed_daemon() {
+    const DAEMON: &str = "CORACLE_TEST_DAEMON";
+    if env::var_os(DAEMON).is_some() {
+        let Some(bench) = Bench::new().await else {
+            return;
+        };
+        let _vm = bench.start(&[SPIN]).await;
+        fs::write(
+            env::var_os(DAEMON).unwrap(),
+            bench.dir.path().to_str().unwrap(),
+        )
+        .unwrap();
+        std::future::pending::<()>().await;
+    }
+    if Bench::new().await.is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let report = dir.path().join("state");
+    let mut daemon = std::process::Command::new(env::current_exe().unwrap())
+        .args(["--exact", "nothing_outlives_a_killed_daemon"])
+        .env(DAEMON, &report)
+        .spawn()
+        .unwrap();
+    let pause = || tokio::time::sleep(Duration::from_millis(20));
+    let state = loop {
+        match fs::read_to_string(&report) {
+            Ok(state) if !state.is_empty() => break PathBuf::from(state),
+            _ => pause().await,
+        }
+        assert!(daemon.try_wait().unwrap().is_none(), "the daemon ended");
+    };
+    assert_eq!(command_lines_naming(&state).len(), 1);
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    while !command_lines_naming(&state).is_empty() {
+        pause().await;
+    }
+    fs::remove_dir_all(state).unwrap();
+}
