@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::bind::{self, Bound};
 use crate::slot::Slot;
 use crate::table::{PortEntry, Source, Table, Wish};
-use crate::{lease, tcp, udp};
+use crate::{lease, swarm, tcp, udp};
 
 /// How long a port may be held by a container that is just stopping.
 const HANDOVER: Duration = Duration::from_secs(2);
@@ -48,7 +48,7 @@ struct Listener {
     task: JoinHandle<()>,
 }
 
-/// A granted port; dropped, it is released.
+/// Someone's wish for a port, granted or not yet; dropped, the port is released.
 pub(crate) struct Granted {
     shared: Arc<Shared>,
     source: Source,
@@ -75,6 +75,15 @@ impl Forwarder {
     /// transport that the stream came from.
     pub async fn lease(&self, request: PortRequest, stream: MuxStream, opener: Opener) {
         lease::serve(self, request, stream, opener).await;
+    }
+
+    /// Listens for the ingress ports of swarm services for as long as the engine is up; dropped,
+    /// all of them are released. A port that the host cannot give is in [`ports`](Self::ports)
+    /// with its error, and is tried again until it can.
+    ///
+    /// The engine is asked, and connections are dialled, by `opener`; returns when that has ended.
+    pub async fn follow_services(&self, opener: Opener) {
+        swarm::follow(self, opener).await;
     }
 
     /// The wanted ports, in a stable order.
@@ -108,12 +117,9 @@ impl Forwarder {
         request: &PortRequest,
         opener: &Opener,
     ) -> Result<Granted, AgentError> {
-        let source = Source(self.shared.next_source.fetch_add(1, Ordering::Relaxed));
         // Made first: also a wish that fails or is abandoned is released.
-        let granted = Granted {
-            shared: self.shared.clone(),
-            source,
-        };
+        let granted = self.wish();
+        let source = granted.source;
         let mut changed = self.changed();
         let deadline = Instant::now() + HANDOVER;
         loop {
@@ -122,27 +128,69 @@ impl Forwarder {
             let other = match wish {
                 Ok(None) => return Ok(granted),
                 Ok(Some(other)) => other,
-                Err(error) => {
-                    let request = request.clone();
-                    let explained =
-                        tokio::task::spawn_blocking(move || bind::explain(&request, &error)).await;
-                    return Err(explained.unwrap_or_else(|error| {
-                        AgentError::new(AgentErrorCode::Internal, error.to_string())
-                    }));
-                }
+                Err(error) => return Err(explain(request, error).await),
             };
             if timeout_at(deadline, changed.changed()).await.is_err() {
-                return Err(AgentError::new(
-                    AgentErrorCode::AddressInUse,
-                    format!(
-                        "port {} on {} is already in use on the host; the container at {} has \
-                         published it: stop that, or publish another port",
-                        request.host_port, request.host_ip, other.container_ip
-                    ),
-                ));
+                return Err(taken(request, &other));
             }
         }
     }
+
+    /// A wish for nothing yet.
+    pub(crate) fn wish(&self) -> Granted {
+        Granted {
+            shared: self.shared.clone(),
+            source: Source(self.shared.next_source.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    /// Tries to grant a wish; whether it is granted. If not, the wish is in the table with the
+    /// reason, which begins with `about`, for as long as it is held.
+    pub(crate) async fn attempt(
+        &self,
+        wish: &Granted,
+        request: &PortRequest,
+        opener: &Opener,
+        about: &str,
+    ) -> bool {
+        let why = match self.shared.wish(wish.source, request, opener) {
+            Ok(None) => return true,
+            Ok(Some(other)) => taken(request, &other),
+            Err(error) => explain(request, error).await,
+        };
+        let mut ports = self.shared.lock();
+        let changed = ports
+            .table
+            .refuse(wish.source, request, format!("{about}: {why}"));
+        drop(ports);
+        if changed {
+            self.shared.changed.send_modify(|count| *count += 1);
+        }
+        false
+    }
+}
+
+/// Why the host does not listen.
+async fn explain(request: &PortRequest, error: std::io::Error) -> AgentError {
+    let request = request.clone();
+    let explained = tokio::task::spawn_blocking(move || bind::explain(&request, &error)).await;
+    explained.unwrap_or_else(|error| AgentError::new(AgentErrorCode::Internal, error.to_string()))
+}
+
+/// Why two wishes do not go together.
+fn taken(request: &PortRequest, other: &PortRequest) -> AgentError {
+    let owner = match other.container_ip.is_loopback() {
+        true => "a swarm service".to_owned(),
+        false => format!("the container at {}", other.container_ip),
+    };
+    AgentError::new(
+        AgentErrorCode::AddressInUse,
+        format!(
+            "port {} on {} is already in use on the host; {owner} has published it: stop that, \
+             or publish another port",
+            request.host_port, request.host_ip
+        ),
+    )
 }
 
 impl Default for Forwarder {
@@ -166,23 +214,22 @@ impl Shared {
         let mut ports = self.lock();
         match ports.table.want(source, request) {
             Wish::Taken(other) => return Ok(Some(other)),
-            Wish::Shared => return Ok(None),
+            Wish::Shared => {
+                drop(ports);
+                self.changed.send_modify(|count| *count += 1);
+                return Ok(None);
+            }
             Wish::Bind => {}
         }
-        let bound = bind::bind(request);
-        match &bound {
-            Ok(_) => ports.table.bound(request),
-            Err(error) => ports.table.failed(request, error.to_string()),
+        // Who wished it says why, or gives the wish up.
+        let bound = bind::bind(request)?;
+        ports.table.bound(request);
+        if let Some(listener) = Listener::start(bound, request, opener) {
+            ports.listeners.insert(request.clone(), listener);
         }
-        let bound = bound.map(|bound| {
-            if let Some(listener) = Listener::start(bound, request, opener) {
-                ports.listeners.insert(request.clone(), listener);
-            }
-            None
-        });
         drop(ports);
         self.changed.send_modify(|count| *count += 1);
-        bound
+        Ok(None)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Published ports: wanted against actual, and the listeners.
 //!
 //! The guest asks for a port by a [lease](Forwarder::lease), a stream that it holds for as
-//! long as the container runs. The [`table`] says which ports are wanted by whom and needs no
+//! long as the container runs; the ports of [swarm services](Forwarder::follow_services) are
+//! asked for by what the engine says. The [`table`] says which ports are wanted by whom and needs no
 //! IO; [`bind`] makes the sockets and the sentence when it cannot; [`tcp`] and [`udp`] carry
 //! what arrives to the container, a stream of the guest per connection or client.
 //!
@@ -13,6 +14,7 @@ mod forwarder;
 mod lease;
 mod platform;
 mod slot;
+mod swarm;
 mod table;
 mod tcp;
 mod udp;

@@ -23,7 +23,7 @@ pub struct PortEntry {
 /// What a wish means for the listeners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
-    /// Nobody listens: bind, then report with [`Table::failed`] or [`Table::bound`].
+    /// Nobody listens: bind, then report with [`Table::bound`] or [`Table::refuse`].
     Bind,
     /// The host listens for another source already.
     Shared,
@@ -34,6 +34,8 @@ pub(crate) enum Wish {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     ports: BTreeMap<Endpoint, Port>,
+    /// Wishes that wait for one that is in their way to go.
+    waiting: BTreeMap<Source, (PortRequest, String)>,
 }
 
 /// What can be listened on once. IPv4 and IPv6 do not meet: the sockets are IPv6-only.
@@ -74,6 +76,7 @@ impl Table {
             state: State::Unbound,
         });
         port.sources.insert(source);
+        self.waiting.remove(&source);
         match port.state {
             State::Bound => Wish::Shared,
             State::Unbound | State::Failed(_) => Wish::Bind,
@@ -82,17 +85,29 @@ impl Table {
 
     /// The host listens.
     pub(crate) fn bound(&mut self, request: &PortRequest) {
-        self.set(request, State::Bound);
+        if let Some(port) = self.ports.get_mut(&Endpoint::of(request)) {
+            port.state = State::Bound;
+        }
     }
 
-    /// The host cannot listen.
-    pub(crate) fn failed(&mut self, request: &PortRequest, why: String) {
-        self.set(request, State::Failed(why));
+    /// `source` cannot have `request` for now, which stays wanted; whether that is news.
+    pub(crate) fn refuse(&mut self, source: Source, request: &PortRequest, why: String) -> bool {
+        let own = self.ports.get_mut(&Endpoint::of(request));
+        let Some(port) = own.filter(|port| port.sources.contains(&source)) else {
+            let refusal = (request.clone(), why);
+            return self.waiting.insert(source, refusal.clone()) != Some(refusal);
+        };
+        let known = matches!(&port.state, State::Failed(known) if *known == why);
+        port.state = State::Failed(why);
+        !known
     }
 
     /// `source` wants nothing any more. Returns the ports that nobody wants now.
     pub(crate) fn release(&mut self, source: Source) -> Vec<PortRequest> {
         let mut unwanted = Vec::new();
+        if let Some((request, _)) = self.waiting.remove(&source) {
+            unwanted.push(request);
+        }
         self.ports.retain(|_, port| {
             let ours = port.sources.remove(&source);
             if ours && port.sources.is_empty() {
@@ -107,6 +122,7 @@ impl Table {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.ports.clear();
+        self.waiting.clear();
     }
 
     /// All wanted ports, in a stable order.
@@ -120,13 +136,11 @@ impl Table {
                     State::Bound | State::Unbound => None,
                 },
             })
+            .chain(self.waiting.values().map(|(request, why)| PortEntry {
+                request: request.clone(),
+                error: Some(why.clone()),
+            }))
             .collect()
-    }
-
-    fn set(&mut self, request: &PortRequest, state: State) {
-        if let Some(port) = self.ports.get_mut(&Endpoint::of(request)) {
-            port.state = state;
-        }
     }
 }
 
@@ -204,11 +218,36 @@ mod tests {
         let mut table = Table::default();
         let wanted = port("0.0.0.0", 80, "172.17.0.2");
         assert_eq!(table.want(Source(1), &wanted), Wish::Bind);
-        table.failed(&wanted, "taken".into());
+        assert!(table.refuse(Source(1), &wanted, "taken".into()));
+        assert!(!table.refuse(Source(1), &wanted, "taken".into()));
         assert_eq!(table.entries()[0].error.as_deref(), Some("taken"));
         assert_eq!(table.want(Source(2), &wanted), Wish::Bind);
         table.bound(&wanted);
         assert_eq!(table.entries()[0].error, None);
+    }
+
+    #[test]
+    fn who_waits_for_another_is_listed_until_it_is_their_turn() {
+        let mut table = Table::default();
+        let (first, second) = (
+            port("0.0.0.0", 80, "172.17.0.2"),
+            port("0.0.0.0", 80, "127.0.0.1"),
+        );
+        table.want(Source(1), &first);
+        table.bound(&first);
+        assert_eq!(table.want(Source(2), &second), Wish::Taken(first.clone()));
+        assert!(table.refuse(Source(2), &second, "taken".into()));
+        assert!(!table.refuse(Source(2), &second, "taken".into()));
+        let errors: Vec<_> = table.entries().into_iter().map(|port| port.error).collect();
+        assert_eq!(errors, [None, Some("taken".into())]);
+        table.release(Source(1));
+        assert_eq!(table.want(Source(2), &second), Wish::Bind);
+        table.bound(&second);
+        let entry = PortEntry {
+            request: second,
+            error: None,
+        };
+        assert_eq!(table.entries(), [entry]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::{Forwarder, bind, slot::Slot, udp};
 
+mod services;
 mod tcp_ports;
 mod udp_ports;
 

@@ -1,0 +1,104 @@
+//! The ingress ports of swarm services.
+//!
+//! They do not pass the userland proxy, so no lease asks for them: the engine's list of
+//! services says what is wanted, its events say when to look again. Ports of mode `host` belong
+//! to a container and come as leases.
+//!
+//! While nothing happens nothing is asked: one request for events stays open, with a swarm or
+//! without. Only a port that cannot be served, or a swarm that is just coming up, is looked
+//! after by the clock.
+
+mod engine;
+mod ports;
+mod services;
+
+use std::future::pending;
+use std::time::Duration;
+
+use coracle_guest_api::mux::Opener;
+use tokio::time::{sleep, timeout};
+
+use crate::forwarder::Forwarder;
+use engine::{Events, Failure};
+use ports::Ports;
+
+/// One look at a rolling update's burst of events, rather than one for each.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// How long the engine may take for a list; without a leader a manager does not answer.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Pauses before what did not work is tried again.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// See [`Forwarder::follow_services`].
+pub(crate) async fn follow(forwarder: &Forwarder, opener: Opener) {
+    let mut ports = Ports::new(forwarder.clone(), opener.clone());
+    let mut pause = Pause::default();
+    let followed = async {
+        loop {
+            let Err(error) = watch(&opener, &mut ports, &mut pause).await;
+            tracing::debug!(%error, "the engine's events have ended");
+            sleep(pause.next()).await;
+        }
+    };
+    tokio::select! {
+        () = followed => {}
+        () = opener.ended() => {}
+    }
+}
+
+/// Keeps the ports as the engine wishes for as long as its events come.
+async fn watch(
+    opener: &Opener,
+    ports: &mut Ports,
+    pause: &mut Pause,
+) -> Result<std::convert::Infallible, Failure> {
+    // Before the list: what changes in between is not missed.
+    let mut events = Events::open(opener).await?;
+    loop {
+        let listed = timeout(ANSWER, services::wanted(opener))
+            .await
+            .unwrap_or_else(|_| Err("the engine did not list its services in time".into()));
+        let settled = match listed {
+            Ok(wanted) => ports.adjust(wanted.ports).await && wanted.settled,
+            Err(error) => {
+                tracing::debug!(%error, "the services are not known");
+                false
+            }
+        };
+        let again = async {
+            match settled {
+                true => pending().await,
+                false => sleep(pause.next()).await,
+            }
+        };
+        tokio::select! {
+            event = events.next() => {
+                event?;
+                sleep(SETTLE).await;
+                events.skip();
+                *pause = Pause::default();
+            }
+            () = again => {}
+        }
+    }
+}
+
+/// Longer each time.
+struct Pause(Duration);
+
+impl Pause {
+    fn next(&mut self) -> Duration {
+        let now = self.0;
+        self.0 = (now * 2).min(LONGEST_PAUSE);
+        now
+    }
+}
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
+    }
+}

@@ -1,0 +1,56 @@
+//! The ports that are held for services.
+
+use std::collections::{HashMap, HashSet};
+
+use coracle_guest_api::mux::Opener;
+use coracle_guest_api::port::PortRequest;
+
+use crate::forwarder::{Forwarder, Granted};
+
+/// Dropped, all are released.
+pub(super) struct Ports {
+    forwarder: Forwarder,
+    opener: Opener,
+    held: HashMap<PortRequest, Held>,
+}
+
+struct Held {
+    wish: Granted,
+    service: String,
+    served: bool,
+}
+
+impl Ports {
+    pub(super) fn new(forwarder: Forwarder, opener: Opener) -> Self {
+        Self {
+            forwarder,
+            opener,
+            held: HashMap::new(),
+        }
+    }
+
+    /// Releases what is not wanted any more and tries whatever is not served yet; whether all
+    /// is served now. What is not stays in the table, with the reason.
+    pub(super) async fn adjust(&mut self, wanted: Vec<(PortRequest, String)>) -> bool {
+        let kept: HashSet<_> = wanted.iter().cloned().collect();
+        self.held
+            .retain(|request, held| kept.contains(&(request.clone(), held.service.clone())));
+        let mut all_served = true;
+        for (request, service) in wanted {
+            let held = self.held.entry(request.clone()).or_insert_with(|| Held {
+                wish: self.forwarder.wish(),
+                service,
+                served: false,
+            });
+            if !held.served {
+                let about = format!("the swarm service {} is not reachable", held.service);
+                let tried = self
+                    .forwarder
+                    .attempt(&held.wish, &request, &self.opener, &about);
+                held.served = tried.await;
+            }
+            all_served &= held.served;
+        }
+        all_served
+    }
+}
