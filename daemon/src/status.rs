@@ -131,6 +131,24 @@ fn degraded(context: &Context) -> Vec<String> {
         .chain(accelerator)
         .chain(vm.degraded_vm.iter().cloned())
         .chain(vm.degraded_guest.iter().cloned())
+        .chain(ports_in_error(&context.sockets.forwarder.ports()))
         .chain(unknown)
+        .collect()
+}
+
+/// A port that is not served on either family is told of once.
+fn ports_in_error(ports: &[PortEntry]) -> Vec<String> {
+    let mut told = std::collections::BTreeSet::new();
+    ports
+        .iter()
+        .filter_map(|port| {
+            let error = port.error.as_ref()?;
+            let first = told.insert((port.request.protocol, port.request.host_port));
+            let mut sentence = error.clone();
+            if let Some(initial) = sentence.get_mut(..1) {
+                initial.make_ascii_uppercase();
+            }
+            first.then(|| sentence + "; it is tried again until it is free.")
+        })
         .collect()
 }

@@ -5,10 +5,13 @@ use super::engine_starting::{EngineStarting, note};
 use super::live::{Live, Step};
 use super::{Context, Input, State};
 use crate::event::{EngineFacts, RunEvent};
+use crate::task::Task;
 
 /// The engine answers.
 pub(super) struct Running {
     live: Live,
+    /// Listens for swarm services; an engine that goes down takes their ports along.
+    services: Task,
 }
 
 impl Running {
@@ -22,8 +25,10 @@ impl Running {
         context
             .sockets
             .access
-            .send_replace(EngineAccess::Ready(opener));
-        State::Running(Self { live })
+            .send_replace(EngineAccess::Ready(opener.clone()));
+        let forwarder = context.sockets.forwarder.clone();
+        let services = Task::spawn(async move { forwarder.follow_services(opener).await });
+        State::Running(Self { live, services })
     }
 
     pub(super) fn live(&self) -> &Live {
@@ -31,14 +36,15 @@ impl Running {
     }
 
     pub(super) fn on(self, context: &mut Context, input: Input) -> State {
-        match self.live.on(context, input) {
+        let Self { live, services } = self;
+        match live.on(context, input) {
             Step::To(state) => state,
             Step::Yours(live, RunEvent::Agent(AgentEvent::Engine(state)))
                 if state != EngineState::Ready =>
             {
                 EngineStarting::enter(context, live, note(&state))
             }
-            Step::Stay(live) | Step::Yours(live, _) => State::Running(Self { live }),
+            Step::Stay(live) | Step::Yours(live, _) => State::Running(Self { live, services }),
         }
     }
 }
