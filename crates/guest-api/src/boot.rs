@@ -3,6 +3,7 @@
 //! The daemon writes it as JSON to a small raw disk ([`CONFIG_DISK`](crate::CONFIG_DISK)),
 //! NUL-padded: unlike the kernel's command line, a container cannot read it.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,10 @@ pub struct BootConfig {
     /// The engine's `daemon.json`, as the daemon has validated it.
     /// The agent adds what belongs to the guest (data root, proxy path).
     pub engine: serde_json::Map<String, serde_json::Value>,
+    /// Certificate authorities that the engine trusts besides the public ones: PEM text by
+    /// registry, as `host` or `host:port`.
+    #[serde(default)]
+    pub registry_ca: BTreeMap<String, String>,
 }
 
 /// How the guest's first network interface is set up.
@@ -35,9 +40,9 @@ pub enum NetworkConfig {
         address: Ipv4Addr,
         /// Length of the network's prefix, in bits.
         prefix: u8,
-        /// Default route.
+        /// Default route. The host's loopback is reached at this address.
         gateway: Ipv4Addr,
-        /// Resolvers for `/etc/resolv.conf`.
+        /// Where the agent's own resolver forwards what it does not ask the daemon for.
         dns: Vec<Ipv4Addr>,
     },
 }

@@ -22,6 +22,7 @@ pub mod mux;
 pub mod port;
 pub mod preamble;
 pub mod relay;
+pub mod resolve;
 pub mod status;
 pub mod stream;
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exec::ExecRequest;
 use crate::port::PortRequest;
+use crate::resolve::Lookup;
 use crate::status::AgentStatus;
 
 /// First message on a stream, from the end that opened it. Says what the stream is for.
@@ -49,6 +50,12 @@ pub enum StreamHeader {
     /// Guest to host. A published port: held for as long as the stream is open. The reply
     /// says whether the host listens; `Err` carries the sentence for `docker run`.
     Port(PortRequest),
+    /// Guest to host. One [`Resolution`](crate::resolve::Resolution) message follows the reply,
+    /// and the stream ends.
+    Resolve {
+        /// What to look up.
+        lookup: Lookup,
+    },
 }
 
 /// A log that the agent keeps.

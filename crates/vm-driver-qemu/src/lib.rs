@@ -20,6 +20,8 @@ mod command_line;
 mod console;
 mod driver;
 mod file_server;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod launch;
 mod network;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use coracle_guest_api::boot::NetworkConfig;
 use tokio::task::JoinHandle;
 
 use crate::early::{self, EarlyBoot, Fatal};
@@ -12,7 +13,10 @@ use crate::engine::{Containerd, Engine};
 use crate::guest::{Guest, Logs};
 use crate::reaper::Reaper;
 use crate::transport::VirtioSerial;
-use crate::{data_disk, logging, modules, network, ports, power, shares, sysctl, transport};
+use crate::{
+    data_disk, logging, modules, network, ports, power, registry_ca, resolver, shares, sysctl,
+    transport,
+};
 
 /// How long the end of the VM waits for a boot that is still going on.
 const GETS_UP_WITHIN: Duration = Duration::from_secs(10);
@@ -101,6 +105,8 @@ async fn bring_up(guest: &Arc<Guest>) -> Option<Engine> {
         {
             guest.degraded.set("network", sentence);
         }
+        serve_names(guest).await;
+        registry_ca::install(guest);
     };
     let disk = async {
         match data_disk::attach(&guest.reaper).await {
@@ -135,6 +141,21 @@ async fn bring_up(guest: &Arc<Guest>) -> Option<Engine> {
             None
         }
     }
+}
+
+/// The guest's own name server; without it those of the network, which know less.
+async fn serve_names(guest: &Arc<Guest>) {
+    let Err(error) = resolver::start(guest).await else {
+        return;
+    };
+    let NetworkConfig::Static { dns, .. } = &guest.config.network;
+    let mut sentence = format!(
+        "Names of the host are not known in containers: the resolver did not start: {error}."
+    );
+    if let Err(why) = network::name_servers(dns) {
+        sentence = format!("{sentence} {why}.");
+    }
+    guest.degraded.set("names", sentence);
 }
 
 async fn mount_shares(guest: &Arc<Guest>) {

@@ -60,7 +60,7 @@ impl Containerd {
         let mut program = command::program("/usr/sbin/dockerd");
         program.args([
             "--config-file",
-            configuration::write_dockerd(&guest.config.engine)?,
+            configuration::write_dockerd(&guest.config.engine, &guest.config.network)?,
         ]);
         let service = Service {
             name: "dockerd",

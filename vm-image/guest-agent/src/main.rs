@@ -26,6 +26,8 @@ mod ports;
 mod power;
 mod power_button;
 mod reaper;
+mod registry_ca;
+mod resolver;
 mod serve;
 mod shares;
 mod supervise;

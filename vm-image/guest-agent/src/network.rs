@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use crate::reaper::Reaper;
 /// How long the network card may take to appear after its driver was loaded.
 const APPEARS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Brings loopback and the network up, and writes `/etc/hosts` and `/etc/resolv.conf`.
+/// Brings loopback and the network up, and writes `/etc/hosts` and `/etc/resolv.conf`, which
+/// names the guest's own resolver ([`crate::resolver`]).
 ///
 /// # Errors
 /// One sentence of what does not work; loopback may work nevertheless.
@@ -26,18 +28,13 @@ pub(crate) async fn bring_up(
         address,
         prefix,
         gateway,
-        dns,
+        ..
     } = network;
     let hosts = format!(
         "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{address}\t{hostname}\n"
     );
-    let resolvers: String = dns
-        .iter()
-        .map(|server| format!("nameserver {server}\n"))
-        .collect();
-    for (path, text) in [("/etc/hosts", hosts), ("/etc/resolv.conf", resolvers)] {
-        fs::write(path, text).map_err(|error| format!("{path} cannot be written: {error}"))?;
-    }
+    write("/etc/hosts", &hosts)?;
+    name_servers(&[*address])?;
     let card = card().await;
     let mut commands = vec!["link set lo up".to_owned()];
     if let Some(card) = &card {
@@ -52,6 +49,19 @@ pub(crate) async fn bring_up(
         Some(_) => Ok(()),
         None => Err("The VM has no network card: containers cannot reach the network.".to_owned()),
     }
+}
+
+/// Writes `/etc/resolv.conf`.
+pub(crate) fn name_servers(addresses: &[Ipv4Addr]) -> Result<(), String> {
+    let lines: String = addresses
+        .iter()
+        .map(|server| format!("nameserver {server}\n"))
+        .collect();
+    write("/etc/resolv.conf", &lines)
+}
+
+fn write(path: &str, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("{path} cannot be written: {error}"))
 }
 
 /// Waits for the name of the first interface that has a device.

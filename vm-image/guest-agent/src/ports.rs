@@ -4,6 +4,8 @@
 //! daemon on a stream of its own, which is the lease: open for as long as the stand-in lives. When
 //! the transport ends the stand-ins stay, and every live lease is asked for again.
 
+mod loopback;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +66,11 @@ async fn hold(
             let text = "the Coracle daemon did not answer: see `coracle status` on the host";
             Err(AgentError::new(AgentErrorCode::Internal, text))
         });
+        // Before the answer, so that it is there as soon as `docker run` goes on.
+        let listener = match &outcome {
+            Ok(_) => loopback::listen(&request).await,
+            Err(_) => None,
+        };
         let reply = match &outcome {
             Ok(_) => StreamReply::OK,
             Err(error) => StreamReply::Err(error.clone()),
@@ -72,7 +79,10 @@ async fn hold(
             return;
         }
         if let Ok(lease) = outcome {
-            keep(&request, lease, openers, degraded, &about).await;
+            tokio::select! {
+                () = keep(&request, lease, openers, degraded, &about) => {}
+                never = loopback::serve(listener, &request) => match never {},
+            }
         }
     };
     tokio::select! {

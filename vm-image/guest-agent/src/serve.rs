@@ -69,8 +69,8 @@ async fn dispatch(
             guest.power_off.notify_one();
             Ok(())
         }
-        StreamHeader::Port(_) => {
-            let text = "ports are asked for by the guest, not by the host";
+        StreamHeader::Port(_) | StreamHeader::Resolve { .. } => {
+            let text = "ports and names are asked for by the guest, not by the host";
             refuse(stream, AgentError::new(AgentErrorCode::Unsupported, text)).await;
             Ok(())
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 
+use coracle_guest_api::boot::NetworkConfig;
 use serde_json::{Map, Value, json};
 
 use super::{CONTAINERD_SOCKET, SOCKET};
@@ -46,8 +47,17 @@ pub(super) fn write_containerd() -> io::Result<&'static str> {
 }
 
 /// Writes dockerd's file; its path.
-pub(super) fn write_dockerd(asked: &Map<String, Value>) -> io::Result<&'static str> {
-    fs::write(DOCKERD_FILE, serde_json::to_vec_pretty(&dockerd(asked))?)?;
+pub(super) fn write_dockerd(
+    asked: &Map<String, Value>,
+    network: &NetworkConfig,
+) -> io::Result<&'static str> {
+    let NetworkConfig::Static { gateway, .. } = network;
+    let mut merged = dockerd(asked);
+    // What `--add-host name:host-gateway` means.
+    merged
+        .entry("host-gateway-ip")
+        .or_insert_with(|| json!(gateway));
+    fs::write(DOCKERD_FILE, serde_json::to_vec_pretty(&merged)?)?;
     Ok(DOCKERD_FILE)
 }
 
