@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::event::{Reporter, RunEvent};
 use crate::log::{self, RotatingLog};
+use crate::resolve;
 use crate::task::Task;
 
 /// From the opening of a stream by the guest to its header.
@@ -124,10 +125,11 @@ async fn serve(mut incoming: Incoming, forwarder: Forwarder, opener: Opener) {
 async fn serve_one(mut stream: MuxStream, forwarder: Forwarder, opener: Opener) {
     match timeout(HEADER, message::expect(&mut stream)).await {
         Ok(Ok(StreamHeader::Port(request))) => forwarder.lease(request, stream, opener).await,
+        Ok(Ok(StreamHeader::Resolve { lookup })) => resolve::serve(lookup, stream).await,
         Ok(Ok(_)) => {
             let error = AgentError::new(
                 AgentErrorCode::Unsupported,
-                "the host serves ports to the guest and nothing else",
+                "the host serves ports and names to the guest and nothing else",
             );
             // The guest may have gone; the stream ends here in any case.
             let _ = message::write(&mut stream, &StreamReply::Err(error)).await;

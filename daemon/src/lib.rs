@@ -12,11 +12,14 @@ mod disks;
 mod drivers;
 mod engine;
 mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest;
 mod image;
 pub mod log;
 mod options;
 mod platform;
+mod resolve;
 mod settings;
 mod status;
 mod task;
@@ -26,7 +29,7 @@ mod waiters;
 pub use claim::Claim;
 pub use daemon::run;
 pub use options::{Limits, Options};
-pub use settings::HostFacts;
+pub use settings::{HostFacts, Proxies};
 
 /// Everything that this host has and the environment says, for the folder of `paths`.
 pub fn options(paths: &coracle_host_paths::HostPaths) -> std::io::Result<Options> {
@@ -39,6 +42,7 @@ pub fn options(paths: &coracle_host_paths::HostPaths) -> std::io::Result<Options
             user_home: coracle_host_paths::user_home(),
             state: paths.home().into(),
             data_disk: paths.data_disk(),
+            proxies: settings::Proxies::from_environment(),
         },
         limits: Limits::default(),
     })
@@ -47,6 +51,11 @@ pub fn options(paths: &coracle_host_paths::HostPaths) -> std::io::Result<Options
 /// Restricts to this user what the process creates from now on.
 pub fn privatize_new_files() {
     platform::privatize_new_files();
+}
+
+/// Raises the limit on descriptors as far as this user may.
+pub fn raise_descriptor_limit() -> std::io::Result<()> {
+    platform::raise_descriptor_limit()
 }
 
 /// Yields once for each request from outside that the process end.

@@ -6,14 +6,19 @@
 
 mod engine_config;
 mod file;
+mod proxy;
+mod registry;
 mod schema;
 mod shares;
+mod url;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use coracle_daemon_api::{ApiError, ErrorCode, Setting, SettingChange};
 use serde_json::{Map, Value};
 
+pub use proxy::Proxies;
 pub use schema::HostFacts;
 
 /// Why settings could not be read or changed; each is one sentence with its remedy.
@@ -60,8 +65,10 @@ pub(crate) struct Settings {
     pub(crate) disk_gib: u64,
     /// Shared folders; each existed when it was set, and may be gone now.
     pub(crate) shares: Vec<PathBuf>,
-    /// What the person adds to the engine's `daemon.json`.
+    /// The engine's `daemon.json`, as far as settings say something of it.
     pub(crate) engine: Map<String, Value>,
+    /// Files with the certificate authorities of registries, which may be gone now.
+    pub(crate) registry_ca: BTreeMap<String, PathBuf>,
     /// Keys of the file that this version does not know.
     pub(crate) unknown: Vec<String>,
 }
@@ -82,6 +89,11 @@ impl Store {
     /// The values in force now.
     pub(crate) fn load(&self) -> Result<Settings, SettingsError> {
         Ok(self.values(&file::read(&self.file, &self.facts)?))
+    }
+
+    /// The values of a text that is not in the file.
+    pub(crate) fn parse(&self, text: &str) -> Result<Settings, SettingsError> {
+        Ok(self.values(&file::parse(&self.file, text, &self.facts)?))
     }
 
     /// Every setting with its description.
@@ -148,15 +160,24 @@ impl Store {
             self.value(entry, stored)
         };
         let number = |key| value(key).as_u64().expect("the value was checked");
+        let text = |key| value(key).as_str().unwrap_or_default().to_owned();
         Settings {
             cpus: number(schema::CPUS) as u32,
             memory_mib: number(schema::MEMORY),
             disk_gib: number(schema::DISK),
             shares: shares::paths(&value(schema::SHARES)).expect("the value was checked"),
-            engine: match value(schema::ENGINE) {
-                Value::Object(engine) => engine,
-                _ => Map::new(),
-            },
+            engine: engine_config::complete(
+                value(schema::ENGINE),
+                &Proxies {
+                    http: text(schema::HTTP_PROXY),
+                    https: text(schema::HTTPS_PROXY),
+                    no_proxy: text(schema::NO_PROXY),
+                },
+                registry::texts(&value(schema::INSECURE)),
+                registry::mirrors_for_guest(&value(schema::MIRRORS)),
+            ),
+            registry_ca: registry::authorities(&value(schema::AUTHORITIES))
+                .expect("the value was checked"),
             unknown: stored
                 .keys()
                 .filter(|key| schema::find(key).is_none())
@@ -169,6 +190,11 @@ impl Store {
 /// Whether a share can be used now; a sentence if not.
 pub(crate) fn check_share_exists(path: &std::path::Path) -> Result<(), String> {
     shares::exists(path)
+}
+
+/// The text of a file of certificate authorities; a sentence's end if it cannot be used now.
+pub(crate) fn certificates(file: &std::path::Path) -> Result<String, String> {
+    registry::certificates(file)
 }
 
 /// The keys of [`StartOptions`](coracle_daemon_api::StartOptions), in its order.

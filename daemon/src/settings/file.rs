@@ -33,16 +33,21 @@ pub(super) fn read(path: &Path, facts: &HostFacts) -> Result<Stored, SettingsErr
             });
         }
     };
-    let value: Value = serde_json::from_str(&text)
+    parse(path, &text, facts)
+}
+
+/// The same of the text in the file at `path`.
+pub(super) fn parse(path: &Path, text: &str, facts: &HostFacts) -> Result<Stored, SettingsError> {
+    let value: Value = serde_json::from_str(text)
         .map_err(|error| broken(path, Some(error.line()), &words(&error)))?;
     let Value::Object(mut stored) = value else {
         return Err(broken(path, Some(1), "it is not a JSON object"));
     };
-    migrate(&mut stored, MIGRATIONS).map_err(|why| broken(path, line_of(&text, VERSION), &why))?;
+    migrate(&mut stored, MIGRATIONS).map_err(|why| broken(path, line_of(text, VERSION), &why))?;
     for (key, value) in &stored {
         if let Some(entry) = schema::find(key) {
             (entry.check)(value, facts)
-                .map_err(|why| broken(path, line_of(&text, key), &format!("{key} {why}")))?;
+                .map_err(|why| broken(path, line_of(text, key), &format!("{key} {why}")))?;
         }
     }
     Ok(stored)

@@ -4,13 +4,20 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{engine_config, shares};
+use super::proxy::{self, Proxies};
+use super::{engine_config, registry, shares};
 
 pub(super) const CPUS: &str = "vm.cpus";
 pub(super) const MEMORY: &str = "vm.memory_mib";
 pub(super) const DISK: &str = "vm.disk_gib";
 pub(super) const SHARES: &str = "shares";
 pub(super) const ENGINE: &str = "engine.config";
+pub(super) const HTTP_PROXY: &str = "proxy.http";
+pub(super) const HTTPS_PROXY: &str = "proxy.https";
+pub(super) const NO_PROXY: &str = "proxy.no_proxy";
+pub(super) const INSECURE: &str = "registry.insecure";
+pub(super) const MIRRORS: &str = "registry.mirrors";
+pub(super) const AUTHORITIES: &str = "registry.ca";
 
 /// The least memory in MiB in which the engine is of use.
 const MIN_MEMORY: u64 = 1024;
@@ -30,6 +37,8 @@ pub struct HostFacts {
     pub state: PathBuf,
     /// The data disk's file, which need not exist.
     pub data_disk: PathBuf,
+    /// The host's proxies.
+    pub proxies: Proxies,
 }
 
 /// One setting.
@@ -110,6 +119,69 @@ pub(super) const ENTRIES: &[Entry] = &[
         needs_restart: true,
         check: |value, _| engine_config::check(value),
         check_change: anything,
+    },
+    Entry {
+        key: HTTP_PROXY,
+        default: |facts| json!(facts.proxies.http),
+        description: |_| {
+            "Proxy by which the engine fetches over HTTP, a URL; \"\" for none; by default the daemon's http_proxy.".into()
+        },
+        needs_restart: true,
+        check: |value, _| proxy::check_url(value),
+        check_change: anything,
+    },
+    Entry {
+        key: HTTPS_PROXY,
+        default: |facts| json!(facts.proxies.https),
+        description: |_| {
+            "Proxy by which the engine fetches over HTTPS, a URL; \"\" for none; by default the daemon's https_proxy.".into()
+        },
+        needs_restart: true,
+        check: |value, _| proxy::check_url(value),
+        check_change: anything,
+    },
+    Entry {
+        key: NO_PROXY,
+        default: |facts| json!(facts.proxies.no_proxy),
+        description: |_| {
+            "What the engine reaches without a proxy: names, domains, networks, with commas between.".into()
+        },
+        needs_restart: true,
+        check: |value, _| proxy::check_exceptions(value),
+        check_change: anything,
+    },
+    Entry {
+        key: INSECURE,
+        default: |_| json!([]),
+        description: |_| {
+            "Registries without TLS or with a certificate that nobody vouches for, as host:port, or networks.".into()
+        },
+        needs_restart: true,
+        check: |value, _| registry::check_insecure(value),
+        check_change: anything,
+    },
+    Entry {
+        key: MIRRORS,
+        default: |_| json!([]),
+        description: |_| "Mirrors of Docker Hub that the engine asks first, as URLs.".into(),
+        needs_restart: true,
+        check: |value, _| registry::check_mirrors(value),
+        check_change: anything,
+    },
+    Entry {
+        key: AUTHORITIES,
+        default: |_| json!({}),
+        description: |_| {
+            "Certificate authorities of private registries: host:port and the absolute path of a PEM file on the host, a JSON object.".into()
+        },
+        needs_restart: true,
+        check: |value, _| registry::authorities(value).map(|_| ()),
+        check_change: |value, _| {
+            let files = registry::authorities(value)?;
+            files
+                .values()
+                .try_for_each(|file| registry::certificates(file).map(|_| ()))
+        },
     },
 ];
 

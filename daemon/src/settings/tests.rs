@@ -14,6 +14,7 @@ fn facts(folder: &Path) -> HostFacts {
         user_home: Some(folder.into()),
         state: folder.join("state"),
         data_disk: folder.join("data.raw"),
+        proxies: Proxies::default(),
     }
 }
 
@@ -190,4 +191,35 @@ fn unknown_keys_are_reported_and_survive_a_change() {
     let text = fs::read_to_string(&file).unwrap();
     let stored: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(stored, json!({"version": 1, "vm.gpu": true, "vm.cpus": 1}));
+}
+
+#[test]
+fn what_the_engine_is_told_follows_from_all_settings() {
+    let (folder, mut store) = store();
+    store.facts.proxies.http = "http://localhost:3128".into();
+    let ca = folder.path().join("ca.pem");
+    fs::write(&ca, "-----BEGIN CERTIFICATE-----\n").unwrap();
+    store
+        .change(&[
+            wish("registry.insecure", json!(["host.docker.internal:5000"])),
+            wish("registry.ca", json!({"registry:5000": ca})),
+        ])
+        .unwrap();
+    let settings = store.load().unwrap();
+    assert_eq!(settings.registry_ca["registry:5000"], ca);
+    let proxy = "http://host.docker.internal:3128";
+    assert_eq!(settings.engine["proxies"]["http-proxy"], proxy);
+    let insecure = json!(["host.docker.internal:5000"]);
+    assert_eq!(settings.engine["insecure-registries"], insecure);
+    store.change(&[wish("proxy.http", json!(""))]).unwrap();
+    assert!(!store.load().unwrap().engine.contains_key("proxies"));
+    for (key, value) in [
+        ("proxy.https", json!("localhost")),
+        ("registry.mirrors", json!(["mirror"])),
+        ("registry.insecure", json!("http://x")),
+        ("registry.ca", json!({"x:1": "/nonexistent"})),
+    ] {
+        let why = refusal(&store, key, value);
+        assert!(why.starts_with(key), "{why}");
+    }
 }

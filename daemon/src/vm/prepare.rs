@@ -1,5 +1,6 @@
 //! From settings to a machine that can be started.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use coracle_daemon_api::{ApiError, ErrorCode, Stage};
@@ -14,7 +15,7 @@ use crate::disks;
 use crate::event::{Reporter, RunEvent};
 use crate::image::Image;
 use crate::options::Options;
-use crate::settings::{Settings, check_share_exists};
+use crate::settings::{Settings, certificates, check_share_exists};
 
 /// A machine that can be started.
 pub(crate) struct Prepared {
@@ -67,6 +68,7 @@ async fn prepare(
             network,
             shares,
             engine: settings.engine.clone(),
+            registry_ca: authorities(&settings.registry_ca)?,
         };
         disks::write_config(&paths.config_disk(), &boot)?;
         disks::prepare_data(&paths.data_disk(), settings.disk_gib)?;
@@ -149,6 +151,18 @@ fn shares(folders: &[PathBuf], state: &Path) -> Result<Vec<ShareMount>, ApiError
             })
         })
         .collect()
+}
+
+/// The certificate authorities of registries, read now.
+fn authorities(files: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, String>, ApiError> {
+    let read = |(registry, file): (&String, &PathBuf)| match certificates(file) {
+        Ok(text) => Ok((registry.clone(), text)),
+        Err(why) => Err(ApiError::new(
+            ErrorCode::InvalidInput,
+            format!("the setting registry.ca {why}"),
+        )),
+    };
+    files.iter().map(read).collect()
 }
 
 /// Where the state folder is within a share, by whatever name it is reached.

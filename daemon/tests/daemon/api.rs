@@ -79,7 +79,13 @@ async fn settings_are_listed_changed_and_refused() {
             "vm.memory_mib",
             "vm.disk_gib",
             "shares",
-            "engine.config"
+            "engine.config",
+            "proxy.http",
+            "proxy.https",
+            "proxy.no_proxy",
+            "registry.insecure",
+            "registry.mirrors",
+            "registry.ca"
         ]
     );
     let wish = |value| {

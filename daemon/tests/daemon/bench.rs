@@ -69,6 +69,7 @@ pub(crate) fn options(
             user_home: Some(home),
             state: paths.home().into(),
             data_disk: paths.data_disk(),
+            proxies: coracled::Proxies::default(),
         },
         limits,
     };

@@ -6,5 +6,6 @@ mod bench;
 mod failures;
 mod guest;
 mod lifecycle;
+mod names;
 mod ownership;
 mod ports;
