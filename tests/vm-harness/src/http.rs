@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::PATIENCE;
+use crate::patience;
 
 /// An answer.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub fn post(address: &str, path: &str, form: &str) -> Result<Response> {
 pub fn over_unix(socket: &Path, method: &str, path: &str, body: &str) -> Result<Response> {
     let stream = UnixStream::connect(socket)
         .with_context(|| format!("cannot connect to {}", socket.display()))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience()))?;
     exchange(
         stream,
         "localhost",
@@ -62,7 +62,7 @@ fn over_tcp(
 ) -> Result<Response> {
     let stream =
         TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience()))?;
     exchange(stream, address, method, path, headers, body)
 }
 

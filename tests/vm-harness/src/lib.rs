@@ -10,6 +10,8 @@
 //! - `CORACLE_TEST_CHECKOUT`: the checkout, by default the one around the current folder;
 //! - `CORACLE_SAMPLES_DIR`: the sample images, by default `../samples` beside the programs' folder;
 //! - `CORACLE_IMAGE_DIR`, `CORACLE_TOOLS_DIR` as for Coracle itself;
+//! - `CORACLE_TEST_PATIENCE`: seconds after which something counts as hanging, by default 300;
+//! - `CORACLE_TEST_TIMES=1`: shows how long each test took;
 //! - `CORACLE_TEST_KEEP=1`: leaves the folder behind.
 
 mod cleanup;
@@ -28,4 +30,4 @@ pub use live::Live;
 pub use places::Places;
 pub use program::{Outcome, Program};
 pub use terminal::Terminal;
-pub use wait::{PATIENCE, eventually};
+pub use wait::{eventually, patience};

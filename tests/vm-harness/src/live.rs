@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::program::describe;
-use crate::{PATIENCE, Program};
+use crate::{Program, patience};
 
 /// A program that goes on running while the test looks at its lines.
 /// It is killed when dropped.
@@ -59,7 +59,7 @@ impl Live {
     pub fn line(&mut self, mut wanted: impl FnMut(&str) -> bool) -> Result<String> {
         let start = Instant::now();
         loop {
-            let left = PATIENCE.saturating_sub(start.elapsed());
+            let left = patience().saturating_sub(start.elapsed());
             match self.lines.recv_timeout(left) {
                 Ok(line) if wanted(&line) => return Ok(line),
                 Ok(line) => self.seen.push(line),
@@ -109,7 +109,7 @@ impl Live {
     /// Waits for its end.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         let start = Instant::now();
-        while start.elapsed() < PATIENCE {
+        while start.elapsed() < patience() {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }

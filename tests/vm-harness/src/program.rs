@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
-use crate::PATIENCE;
+use crate::patience;
 
 /// A program to run to its end, with its output captured and a watchdog over it.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Program {
         Self {
             command: Command::new(program),
             stdin: None,
-            limit: PATIENCE,
+            limit: patience(),
         }
     }
 

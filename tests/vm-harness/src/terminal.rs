@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use nix::pty::{Winsize, openpty};
 
 use crate::program::describe;
-use crate::{PATIENCE, Program};
+use crate::{Program, patience};
 
 /// A program in a terminal of its own. It is killed when dropped.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Terminal {
             }
             match self.screen.recv_timeout(Duration::from_millis(200)) {
                 Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(_) if start.elapsed() > PATIENCE => {
+                Err(_) if start.elapsed() > patience() => {
                     bail!(
                         "{} never showed {text:?}; it showed\n{}",
                         self.what,
@@ -125,7 +125,7 @@ impl Terminal {
     /// Waits for the program's end.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         let start = Instant::now();
-        while start.elapsed() < PATIENCE {
+        while start.elapsed() < patience() {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }

@@ -34,7 +34,7 @@ fn project(coracle: &Coracle, name: &str) -> Result<PathBuf> {
         format!("FROM {image}\nCOPY www /www\n"),
     )?;
     fs::create_dir(folder.join("www"))?;
-    fs::write(folder.join("www/index.html"), "the first page")?;
+    fs::write(folder.join("www/index.html"), "the first page\n")?;
     fs::create_dir(folder.join("data"))?;
     fs::write(folder.join("data/note"), "from the host")?;
     Ok(folder)
@@ -67,7 +67,7 @@ fn runs(coracle: &Coracle, compose: impl Fn() -> Program, name: &str) -> Result<
     let web = address(compose(), "web", "80")?;
     eventually("the page", || {
         let page = http::get(&web, "/")?;
-        ensure!(page.text() == "the first page", "{page:?}");
+        ensure!(page.text() == "the first page\n", "{page:?}");
         Ok(())
     })?;
     // The other service finds this one by its name.
@@ -140,7 +140,7 @@ pub(super) fn voting_app(coracle: &Coracle) -> Result<()> {
     };
     compose()
         .args(["up", "--detach", "--no-build", "--wait"])
-        .limit(4 * coracle_vm_harness::PATIENCE)
+        .limit(4 * coracle_vm_harness::patience())
         .ok()?;
     let vote = address(compose(), "vote", "8000")?;
     let result = address(compose(), "result", "3000")?;

@@ -1,7 +1,7 @@
 use std::net::{TcpListener, TcpStream};
 
 use anyhow::{Context, Result};
-use coracle_vm_harness::{Coracle, PATIENCE};
+use coracle_vm_harness::{Coracle, patience};
 
 use crate::images;
 
@@ -53,8 +53,8 @@ impl<'a> Peer<'a> {
 pub(super) fn connect(address: &str) -> Result<TcpStream> {
     let stream =
         TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience()))?;
+    stream.set_write_timeout(Some(patience()))?;
     Ok(stream)
 }
 
