@@ -6,6 +6,7 @@ mod progress;
 mod routes;
 mod server;
 mod shell;
+mod swarm;
 
 use coracle_daemon_api::{ApiError, ErrorCode, Status};
 use coracle_host_paths::HostPaths;

@@ -1,4 +1,4 @@
-//! The first words with the engine.
+//! Words with the engine: the first ones, and single requests.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use bytes::Bytes;
 use coracle_guest_api::mux::Opener;
 use coracle_guest_api::status::AgentStatus;
 use coracle_guest_api::{StreamHeader, StreamReply};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
@@ -16,10 +16,10 @@ use tokio::time::{sleep, timeout};
 use crate::event::{EngineFacts, Reporter, RunEvent};
 use crate::task::Task;
 
-/// An engine's version is far shorter.
-const MAX_ANSWER: usize = 1 << 20;
+/// The longest answer: a thousand services stay far below it.
+const MAX_ANSWER: usize = 64 << 20;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Asks the engine for its version until it answers, through the same way as every client:
 /// when this has been reported the socket works.
@@ -60,20 +60,35 @@ async fn version(opener: &Opener) -> Result<String, Failure> {
         #[serde(rename = "Version")]
         version: String,
     }
+    let (status, body) = request(opener, Method::GET, "/version", Bytes::new()).await?;
+    if status != StatusCode::OK {
+        return Err(format!("the engine answered with {status}").into());
+    }
+    let answer: Answer = serde_json::from_slice(&body)?;
+    Ok(answer.version)
+}
+
+/// One request of Docker's API, on a stream of its own; `body` is JSON or empty.
+pub(crate) async fn request(
+    opener: &Opener,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes), Failure> {
     let (stream, _) = opener.open(&StreamHeader::Engine).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let _connection = Task::spawn(async {
         // Its failure is the request's too.
         let _ = connection.await;
     });
-    let request = Request::get("/version")
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
         .header("host", "docker")
-        .body(Empty::<Bytes>::new())?;
+        .header("content-type", "application/json")
+        .body(Full::new(body))?;
     let response = sender.send_request(request).await?;
-    if response.status() != StatusCode::OK {
-        return Err(format!("the engine answered with {}", response.status()).into());
-    }
+    let status = response.status();
     let body = Limited::new(response.into_body(), MAX_ANSWER);
-    let answer: Answer = serde_json::from_slice(&body.collect().await?.to_bytes())?;
-    Ok(answer.version)
+    Ok((status, body.collect().await?.to_bytes()))
 }

@@ -35,6 +35,8 @@ pub(crate) enum Verb {
     Logs(verb::logs::Args),
     /// Open a shell in the VM, or run a command there
     Shell(verb::shell::Args),
+    /// Run services of many replicas: turn the engine's swarm on and off, show its services
+    Swarm(verb::swarm::Args),
     /// Read and change the settings
     Config(verb::config::Args),
     /// Collect logs, settings and facts about this computer into a tar file

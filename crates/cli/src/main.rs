@@ -5,6 +5,7 @@
 //! carries JSON alone. `docs/command.md` is the contract of both and of the exit codes.
 
 mod args;
+mod confirm;
 mod docker_context;
 mod failure;
 mod launch;

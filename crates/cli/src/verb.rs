@@ -9,6 +9,7 @@ pub(crate) mod shell;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod swarm;
 pub(crate) mod version;
 
 use crate::args::Verb;
@@ -29,6 +30,7 @@ pub(crate) async fn run(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Status(args) => status::run(args, &session).await,
         Verb::Logs(args) => logs::run(args, &session).await,
         Verb::Shell(args) => shell::run(args, &session).await,
+        Verb::Swarm(args) => swarm::run(args, &session).await,
         Verb::Config(args) => config::run(args, &session).await,
         Verb::Diagnose(args) => diagnose::run(args, &session).await,
         Verb::Reset(args) => reset::run(args, &session).await,

@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     API_VERSION, ApiError, ErrorCode, Hello, Progress, Setting, SettingChange, SettingsChanged,
-    StartOptions, Status, StopOptions, paths, platform,
+    StartOptions, Status, StopOptions, SwarmChange, SwarmStatus, paths, platform,
 };
 
 /// Why a call failed.
@@ -67,6 +67,11 @@ impl Client {
         Self {
             socket: socket.into(),
         }
+    }
+
+    /// Where it looks for the daemon.
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// Asks who is there; refuses a daemon of another API version.
@@ -134,6 +139,18 @@ impl Client {
     pub async fn change(&self, changes: &[SettingChange]) -> Result<SettingsChanged, ClientError> {
         let body = serde_json::to_vec(changes)?.into();
         let response = self.send(Method::PATCH, paths::SETTINGS, body).await?;
+        Ok(serde_json::from_slice(&collect(response).await?)?)
+    }
+
+    /// The swarm and its services.
+    pub async fn swarm(&self) -> Result<SwarmStatus, ClientError> {
+        self.get(paths::SWARM).await
+    }
+
+    /// Makes or ends the swarm; no change is no error.
+    pub async fn change_swarm(&self, change: SwarmChange) -> Result<SwarmStatus, ClientError> {
+        let body = serde_json::to_vec(&change)?.into();
+        let response = self.send(Method::POST, paths::SWARM, body).await?;
         Ok(serde_json::from_slice(&collect(response).await?)?)
     }
 

@@ -10,6 +10,7 @@ mod error;
 mod platform;
 mod settings;
 mod status;
+mod swarm;
 
 // A client of the status needs no other crate to name its parts.
 pub use coracle_vm_driver::{Capabilities, HostSupport, VmUsage};
@@ -22,6 +23,8 @@ pub use status::{
     StopOptions, Versions, VmState, VmStatus,
 };
 
+pub use swarm::{SwarmChange, SwarmPort, SwarmService, SwarmState, SwarmStatus};
+
 /// Version of everything in this crate; a client refuses a daemon of another one.
 pub const API_VERSION: u32 = 1;
 
@@ -33,6 +36,9 @@ pub mod paths {
     pub const STATUS: &str = "/v1/status";
     /// GET: a [`Status`](crate::Status) line now and after each change, until the client leaves.
     pub const EVENTS: &str = "/v1/events";
+    /// GET: [`SwarmStatus`](crate::SwarmStatus). POST [`SwarmChange`](crate::SwarmChange): the
+    /// status after it.
+    pub const SWARM: &str = "/v1/swarm";
     /// POST [`StartOptions`](crate::StartOptions): progress lines.
     pub const START: &str = "/v1/start";
     /// POST [`StopOptions`](crate::StopOptions): progress lines.

@@ -1,4 +1,4 @@
-//! The requests that are read whole because they can name folders of the host.
+//! The requests that are read whole because they can name folders of the host, or make a swarm.
 
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::answer::{self, Body};
 use crate::mounts::{self, MountPolicy, Route, Verdict};
+use crate::swarm;
 
 /// The longest such request, in bytes.
 const MAX_BODY: usize = 16 << 20;
@@ -46,7 +47,11 @@ pub(crate) async fn check(
     let policy = policy.borrow().clone();
     let copy = bytes.clone();
     // Paths are looked up on the host's disks, which may be slow.
-    let verdict = tokio::task::spawn_blocking(move || mounts::check(route, &copy, &policy)).await;
+    let judge = move || match route {
+        Route::SwarmInit => swarm::choose_expiry(&copy),
+        route => mounts::check(route, &copy, &policy),
+    };
+    let verdict = tokio::task::spawn_blocking(judge).await;
     match verdict {
         Ok(Verdict::Pass) => Checked::Pass(with_body(parts, bytes)),
         Ok(Verdict::Rewrite(changed)) => Checked::Pass(with_body(parts, changed.into())),

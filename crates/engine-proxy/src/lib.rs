@@ -4,7 +4,7 @@
 //! stream of its own ([`exchange`]), bodies stream both ways, and an upgraded connection
 //! (attach, exec, BuildKit's `/session` and `/grpc`) becomes a pair of half-closable byte
 //! streams ([`connection`]). Only the requests that can name a bind mount are read whole
-//! and checked ([`mounts`]).
+//! and checked ([`mounts`]), and the one that makes a swarm ([`swarm`]).
 //!
 //! A client gets an answer in every state of the engine: what this end has to say itself is
 //! said in Docker's own JSON form ([`answer`]).
@@ -18,9 +18,12 @@ mod answer;
 mod checked;
 mod connection;
 mod exchange;
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod listen;
 mod mounts;
+mod swarm;
 
 pub use access::EngineAccess;
 pub use listen::serve;

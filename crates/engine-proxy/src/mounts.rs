@@ -6,7 +6,7 @@
 //! would otherwise find an empty folder; what the VM cannot see at all is kept from it by
 //! the shares themselves.
 
-mod json;
+pub(crate) mod json;
 mod resolve;
 mod route;
 mod source;
@@ -47,7 +47,8 @@ pub(crate) fn check(route: Route, body: &[u8], policy: &MountPolicy) -> Verdict 
     check_with(route, body, policy, &|path| std::fs::read_link(path).ok())
 }
 
-fn check_with(
+/// The same, with a host whose symbolic links are given.
+pub(crate) fn check_with(
     route: Route,
     body: &[u8],
     policy: &MountPolicy,
@@ -64,6 +65,8 @@ fn check_with(
         Route::ContainerCreate => check.container(root),
         Route::Service => check.service(root),
         Route::VolumeCreate => check.driver(root, "Driver", "DriverOpts"),
+        // It names no folder.
+        Route::SwarmInit => Ok(()),
     };
     match outcome {
         Err(message) => Verdict::Refuse(message),

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request as HttpRequest};
 
 use super::answer::{Answer, body, failure, json, lines};
-use super::{Daemon, logs, progress, shell};
+use super::{Daemon, logs, progress, shell, swarm};
 use crate::event::Request;
 
 /// Answers one request, whatever happens in it.
@@ -60,6 +60,11 @@ async fn route(daemon: Daemon, request: HttpRequest<Incoming>) -> Result<Answer,
             json(&daemon.ask(|reply| Request::Change(wishes, reply)).await??)
         }
         (Method::GET, paths::LOGS) => logs::answer(&daemon.paths, request.uri().query()),
+        (Method::GET, paths::SWARM) => json(&swarm::status(&daemon).await?),
+        (Method::POST, paths::SWARM) => {
+            let change = body(request.into_body()).await?;
+            json(&swarm::change(&daemon, change).await?)
+        }
         (Method::POST, paths::SHELL) => shell::answer(&daemon, request).await,
         (method, path) => Err(ApiError::new(
             ErrorCode::InvalidInput,

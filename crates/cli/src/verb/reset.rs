@@ -1,7 +1,6 @@
-use std::io::{self, IsTerminal, Write};
+use coracle_daemon_api::Progress;
 
-use coracle_daemon_api::{ErrorCode, Progress};
-
+use crate::confirm;
 use crate::failure::Failure;
 use crate::launch;
 use crate::progress::ProgressView;
@@ -19,7 +18,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, session: &Session) -> Result<u8, Failure> {
     if !args.yes {
-        confirm(session)?;
+        ask(session)?;
     }
     launch::ensure_daemon(session).await?;
     let mut view = ProgressView::new(session.output);
@@ -37,28 +36,11 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<u8, Failure> {
 }
 
 /// Asks the person; an error unless the answer is yes.
-fn confirm(session: &Session) -> Result<(), Failure> {
+fn ask(session: &Session) -> Result<(), Failure> {
     let loss = format!(
         "This stops the VM of {} and deletes every image, container, volume, network, build cache \
          and swarm of its engine. Settings and the files on this computer stay.",
         session.paths.home().display()
     );
-    if !io::stdin().is_terminal() {
-        return Err(Failure::new(
-            ErrorCode::InvalidInput,
-            format!("{loss} Nobody can be asked here: repeat it with --yes"),
-        ));
-    }
-    session.output.note(&loss);
-    let mut stderr = io::stderr();
-    let _ = write!(stderr, "Delete it all? [y/N] ").and_then(|()| stderr.flush());
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failure::new(
-            ErrorCode::InvalidInput,
-            "not confirmed: nothing was deleted",
-        )),
-    }
+    confirm::deletion(session.output, &loss, "Delete it all?")
 }

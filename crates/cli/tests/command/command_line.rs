@@ -3,13 +3,17 @@ use std::process::Command;
 use crate::fake_daemon::{FakeDaemon, Script};
 use crate::home::{Home, Ran};
 
-const VERBS: [&[&str]; 15] = [
+const VERBS: [&[&str]; 19] = [
     &["start"],
     &["stop"],
     &["restart"],
     &["status"],
     &["logs"],
     &["shell"],
+    &["swarm"],
+    &["swarm", "on"],
+    &["swarm", "off"],
+    &["swarm", "status"],
     &["config"],
     &["config", "get"],
     &["config", "set"],

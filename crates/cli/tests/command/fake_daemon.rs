@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use coracle_daemon_api::{
     API_VERSION, ApiError, Capabilities, EngineStatus, Hello, HostSupport, PortStatus, Progress,
-    Setting, SettingChange, SettingsChanged, ShareStatus, Stage, Status, Versions, VmState,
-    VmStatus, paths,
+    Setting, SettingChange, SettingsChanged, ShareStatus, Stage, Status, SwarmStatus, Versions,
+    VmState, VmStatus, paths,
 };
 use coracle_guest_api::exec::{self, ExecFrame, ExecRequest};
 use http_body_util::{BodyExt, Full};
@@ -27,6 +27,8 @@ pub(crate) struct Script {
     /// The answer to each long action.
     pub(crate) progress: Vec<Progress>,
     pub(crate) settings: Vec<Setting>,
+    /// The answer to every question about the swarm, if there may be one.
+    pub(crate) swarm: Option<SwarmStatus>,
     /// The answer to a change of settings, if it is not taken.
     pub(crate) refusal: Option<ApiError>,
     pub(crate) log: String,
@@ -54,6 +56,7 @@ impl Script {
             ],
             status,
             settings: vec![setting("vm.cpus", 2.into()), setting("note", "x".into())],
+            swarm: None,
             refusal: None,
             log: "one\ntwo\n".into(),
         }
@@ -193,6 +196,7 @@ async fn answer(
         paths::LOGS => Response::new(Full::from(script.log.clone())),
         paths::SETTINGS if request.method() == hyper::Method::GET => json(200, &script.settings),
         paths::SETTINGS => change(script, &text),
+        paths::SWARM => json(200, script.swarm.as_ref().expect("no swarm is asked for")),
         paths::SHELL => {
             let exec: ExecRequest = serde_json::from_str(&text).unwrap();
             tokio::spawn(async move {

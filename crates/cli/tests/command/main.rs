@@ -9,4 +9,5 @@ mod logs;
 mod shell;
 mod start;
 mod status;
+mod swarm;
 mod terminal;

@@ -10,14 +10,14 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The text of a body and its first value; `None` when that is not JSON.
-pub(super) fn parse(body: &[u8]) -> Option<(&str, &RawValue)> {
+pub(crate) fn parse(body: &[u8]) -> Option<(&str, &RawValue)> {
     let text = std::str::from_utf8(body).ok()?;
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
     Some((text, values.next()?.ok()?))
 }
 
 /// The values of all fields called `name`; none when this is not an object.
-pub(super) fn fields<'a>(object: &'a RawValue, name: &str) -> Vec<&'a RawValue> {
+pub(crate) fn fields<'a>(object: &'a RawValue, name: &str) -> Vec<&'a RawValue> {
     let Ok(Entries(entries)) = serde_json::from_str(object.get()) else {
         return Vec::new();
     };
@@ -48,13 +48,13 @@ pub(super) fn last_string(object: &RawValue, name: &str) -> Option<String> {
 }
 
 /// Changes to a text, collected and then made at once.
-pub(super) struct Patches<'a> {
+pub(crate) struct Patches<'a> {
     text: &'a str,
     changes: Vec<(std::ops::Range<usize>, String)>,
 }
 
 impl<'a> Patches<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self {
             text,
             changes: Vec::new(),
@@ -63,14 +63,30 @@ impl<'a> Patches<'a> {
 
     /// Replaces `value`, a part of the text, by the string `new`.
     pub(super) fn replace(&mut self, value: &'a RawValue, new: &str) {
-        let start = value.get().as_ptr() as usize - self.text.as_ptr() as usize;
-        let quoted = serde_json::Value::from(new).to_string();
+        self.replace_json(value, serde_json::Value::from(new).to_string());
+    }
+
+    /// Replaces `value`, a part of the text, by other JSON.
+    pub(crate) fn replace_json(&mut self, value: &'a RawValue, new: String) {
+        let start = self.offset(value);
+        self.changes.push((start..start + value.get().len(), new));
+    }
+
+    /// Adds a field at the beginning of `object`, a part of the text.
+    pub(crate) fn add_field(&mut self, object: &'a RawValue, name: &str, value: &str) {
+        let inside = object.get().trim_start_matches('{').trim_start();
+        let comma = if inside.starts_with('}') { "" } else { "," };
+        let start = self.offset(object) + 1;
         self.changes
-            .push((start..start + value.get().len(), quoted));
+            .push((start..start, format!("{:?}:{value}{comma}", name)));
+    }
+
+    fn offset(&self, value: &RawValue) -> usize {
+        value.get().as_ptr() as usize - self.text.as_ptr() as usize
     }
 
     /// The changed text, or `None` when nothing is to be changed.
-    pub(super) fn apply(mut self) -> Option<Vec<u8>> {
+    pub(crate) fn apply(mut self) -> Option<Vec<u8>> {
         if self.changes.is_empty() {
             return None;
         }

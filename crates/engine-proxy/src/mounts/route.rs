@@ -1,4 +1,4 @@
-//! Which requests can name folders of the host.
+//! Which requests are read whole: those that can name folders of the host, and few others.
 
 use http::Method;
 
@@ -11,6 +11,8 @@ pub(crate) enum Route {
     Service,
     /// `POST /volumes/create`
     VolumeCreate,
+    /// `POST /swarm/init`
+    SwarmInit,
 }
 
 impl Route {
@@ -28,6 +30,7 @@ impl Route {
             ["containers", "create"] => Some(Self::ContainerCreate),
             ["services", "create"] | ["services", _, "update"] => Some(Self::Service),
             ["volumes", "create"] => Some(Self::VolumeCreate),
+            ["swarm", "init"] => Some(Self::SwarmInit),
             _ => None,
         }
     }
@@ -82,11 +85,13 @@ mod tests {
         );
         assert_eq!(post("//v2/services/create"), Some(Route::Service));
         assert_eq!(post("/v1.45/services/web/update"), Some(Route::Service));
+        assert_eq!(post("/v1.45/swarm/init"), Some(Route::SwarmInit));
         assert_eq!(post("/volumes/create"), Some(Route::VolumeCreate));
         for other in [
             "/v1.45/containers/create/start",
             "/v1.45/containers/vcreate/update",
             "/v1.45/images/create",
+            "/v1.45/swarm/update",
             "/vx/containers/create",
             "/",
             "/%",
