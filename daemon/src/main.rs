@@ -46,6 +46,7 @@ async fn serve(arguments: Arguments) -> Result<(), ApiError> {
     };
     let paths = paths.map_err(|error| ApiError::new(ErrorCode::InvalidInput, error.to_string()))?;
     let signals = coracled::signals().map_err(|error| host(&error))?;
+    coracled::raise_descriptor_limit().map_err(|error| host(&error))?;
     let claim = coracled::Claim::take(paths.clone())?;
     // Only now: the log belongs to whoever owns the folder.
     coracled::log::start(&paths.daemon_log()).map_err(|error| host(&error))?;

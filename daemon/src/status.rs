@@ -85,6 +85,7 @@ pub(crate) async fn complete(
         Ok(Ok(guest)) => {
             status.vm.uptime_s = Some(guest.uptime_ms / 1000);
             mark_mounted(status, &guest);
+            status.degraded.extend(short_of_space(&guest));
         }
         Ok(Err(error)) => tracing::warn!(%error, "the guest's status is unknown"),
         Err(_) => tracing::warn!("the agent did not tell its status in time"),
@@ -98,6 +99,19 @@ fn mark_mounted(status: &mut Status, guest: &AgentStatus) {
             .iter()
             .any(|mounted| share.path.as_os_str() == mounted.as_str());
     }
+}
+
+/// Told before the last block is gone, and while an engine that cannot write still answers.
+fn short_of_space(guest: &AgentStatus) -> Option<String> {
+    let left = guest.data_total.saturating_sub(guest.data_used);
+    (guest.data_total > 0 && left < guest.data_total / 20).then(|| {
+        format!(
+            "The data disk is nearly full ({} MiB of {} MiB are left): `docker system prune` frees \
+             what is not used, `coracle restart --disk` enlarges it.",
+            left >> 20,
+            guest.data_total >> 20
+        )
+    })
 }
 
 fn port(entry: &PortEntry) -> PortStatus {

@@ -26,7 +26,8 @@ const LAST_LINES: usize = 15;
 pub(crate) async fn hello(client: &Client) -> Result<Hello, ClientError> {
     timeout(HELLO, client.hello()).await.unwrap_or_else(|_| {
         Err(ClientError::Protocol(format!(
-            "it listens but has said nothing for {} s: end its process and start again",
+            "what listens on {} has said nothing for {} s; end its process and start again",
+            client.socket().display(),
             HELLO.as_secs()
         )))
     })

@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::codec::{Framed, LinesCodec};
 
-pub(crate) use message::{Event, Shutdown};
-use message::{Message, decode};
+use message::Message;
+pub(crate) use message::{Event, Shutdown, decode};
 
 /// An answer is much shorter; a longer line is not taken into memory.
 const LONGEST_LINE: usize = 1 << 20;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -48,6 +49,13 @@ impl StateLock {
 /// From now on what this process creates belongs to its user alone.
 pub(crate) fn privatize_new_files() {
     umask(Mode::from_bits_truncate(0o077));
+}
+
+/// Lets this process have as many descriptors as it may: each connection through a published
+/// port takes one, and the usual soft limit is 1024.
+pub(crate) fn raise_descriptor_limit() -> io::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }
 
 /// Yields once for each request from outside that this process end.

@@ -1,12 +1,15 @@
 //! Tests against the real VM, driven by the real docker CLI, compose and Python SDK.
 //!
 //! `coracle-e2e [--suite NAME]… [libtest's options] [FILTER]`: every test is a line of libtest's.
-//! One VM serves all; the tests run one after another in the order of the suites here, those
-//! that kill parts of Coracle last. Normally started by `cargo xtask test`.
+//! Most of bad input needs no VM. One VM serves all the others; the tests run one after another in
+//! the order of the suites here, those that kill parts of Coracle last. Normally started by
+//! `cargo xtask test`.
 
+mod badinput;
 mod engine;
 mod files;
 mod images;
+mod limits;
 mod ports;
 mod skips;
 mod suite;
@@ -15,16 +18,21 @@ use std::process::ExitCode;
 
 use suite::Suite;
 
-const SUITES: &[Suite] = &[
+const WITHOUT_VM: &[Suite] = &[badinput::SUITE];
+
+const IN_VM: &[Suite] = &[
     engine::USER,
     engine::SUITE,
     ports::SUITE,
     files::SUITE,
+    badinput::IN_VM,
+    limits::SUITE,
     engine::LIFE,
+    badinput::LIFE,
 ];
 
 fn main() -> ExitCode {
-    match suite::run(SUITES) {
+    match suite::run(WITHOUT_VM, IN_VM) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{error:#}");

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use coracle_vm_harness::Coracle;
@@ -30,12 +31,18 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-/// Runs what the command line asks for.
-pub(crate) fn run(suites: &[Suite]) -> Result<ExitCode> {
+/// Runs what the command line asks for: suites whose every test has a Coracle of its own that is not
+/// started, then those that share a VM.
+pub(crate) fn run(without_vm: &[Suite], in_vm: &[Suite]) -> Result<ExitCode> {
+    let suites: Vec<(&Suite, bool)> = without_vm
+        .iter()
+        .map(|suite| (suite, false))
+        .chain(in_vm.iter().map(|suite| (suite, true)))
+        .collect();
     let (chosen, rest) = own_arguments(std::env::args())?;
     for name in &chosen {
         ensure!(
-            suites.iter().any(|suite| suite.name == name),
+            suites.iter().any(|(suite, _)| suite.name == name),
             "there is no suite {name}"
         );
     }
@@ -44,15 +51,13 @@ pub(crate) fn run(suites: &[Suite]) -> Result<ExitCode> {
     arguments.test_threads = Some(1);
     let all: Vec<_> = suites
         .iter()
-        .flat_map(|suite| {
-            suite
-                .tests
-                .iter()
-                .map(|(test, body)| (suite.name, *test, *body))
+        .flat_map(|(suite, in_vm)| {
+            suite.tests.iter().map(move |(test, body)| {
+                (suite.name, format!("{}::{test}", suite.name), *body, *in_vm)
+            })
         })
-        .map(|(suite, test, body)| (suite, format!("{suite}::{test}"), body))
         .collect();
-    let names: Vec<_> = all.iter().map(|(_, name, _)| name.clone()).collect();
+    let names: Vec<_> = all.iter().map(|(_, name, ..)| name.clone()).collect();
     let shared = Arc::new(Shared {
         coracle: OnceLock::new(),
         skips: Skips::load(&names)?,
@@ -60,9 +65,19 @@ pub(crate) fn run(suites: &[Suite]) -> Result<ExitCode> {
     let trials = all
         .into_iter()
         .filter(|(suite, ..)| chosen.is_empty() || chosen.iter().any(|name| name == suite))
-        .map(|(_, name, body)| {
+        .map(|(_, name, body, in_vm)| {
             let shared = shared.clone();
-            Trial::ignorable_test(name.clone(), move || shared.run(&name, body))
+            Trial::ignorable_test(name.clone(), move || {
+                let begun = Instant::now();
+                let result = match in_vm {
+                    true => shared.run(&name, body),
+                    false => shared.run_alone(&name, body),
+                };
+                if std::env::var_os("CORACLE_TEST_TIMES").is_some() {
+                    eprint!("({:.1} s) ", begun.elapsed().as_secs_f32());
+                }
+                result
+            })
         })
         .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -91,6 +106,11 @@ struct Shared {
 }
 
 impl Shared {
+    fn run_alone(&self, name: &str, body: Body) -> Result<Completion, Failed> {
+        let coracle = Coracle::unstarted().map_err(|error| Failed::from(format!("{error:#}")))?;
+        self.judge(name, &coracle, || body(&coracle))
+    }
+
     fn run(&self, name: &str, body: Body) -> Result<Completion, Failed> {
         let booted = self
             .coracle
@@ -98,11 +118,20 @@ impl Shared {
         let coracle = booted
             .as_ref()
             .map_err(|error| Failed::from(format!("no VM: {error}")))?;
-        let result = catch_unwind(AssertUnwindSafe(|| {
+        self.judge(name, coracle, || {
             ready(coracle)?;
             body(coracle)
-        }))
-        .unwrap_or_else(|panic| Err(panic_message(&*panic)));
+        })
+    }
+
+    fn judge(
+        &self,
+        name: &str,
+        coracle: &Coracle,
+        test: impl FnOnce() -> Result<()>,
+    ) -> Result<Completion, Failed> {
+        let result = catch_unwind(AssertUnwindSafe(test))
+            .unwrap_or_else(|panic| Err(panic_message(&*panic)));
         match result {
             Ok(()) => Ok(Completion::Completed),
             Err(error) => match (error.downcast_ref::<Skip>(), self.skips.reason(name)) {

@@ -22,8 +22,8 @@ pub struct Coracle {
 }
 
 impl Coracle {
-    /// Boots one with the driver that `CORACLE_TEST_DRIVER` names, and waits for its engine.
-    pub fn boot() -> Result<Self> {
+    /// One without a VM: nothing runs yet.
+    pub fn unstarted() -> Result<Self> {
         let places = Places::find()?;
         let folder = cleanup::folder()?;
         cleanup::register(&folder);
@@ -34,6 +34,12 @@ impl Coracle {
             places,
         };
         coracle.prepare()?;
+        Ok(coracle)
+    }
+
+    /// Boots one with the driver that `CORACLE_TEST_DRIVER` names, and waits for its engine.
+    pub fn boot() -> Result<Self> {
+        let coracle = Self::unstarted()?;
         coracle
             .coracle(["start", "--memory", MEMORY])
             .ok()

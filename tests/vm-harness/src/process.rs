@@ -72,6 +72,17 @@ pub fn descriptors(id: u32) -> Result<usize> {
         .count())
 }
 
+/// Its resident memory, in bytes.
+pub fn resident(id: u32) -> Result<u64> {
+    let file = format!("/proc/{id}/status");
+    let text = fs::read_to_string(&file).with_context(|| file.clone())?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))
+        .and_then(|number| number.trim().parse::<u64>().ok())
+        .map(|kib| kib << 10)
+        .with_context(|| format!("no VmRSS in {file}"))
+}
+
 /// The addresses on which it listens with TCP, as `127.0.0.1:8080` or `[::]:8080`, sorted.
 pub fn listeners(id: u32) -> Result<Vec<String>> {
     let mut own = Vec::new();
