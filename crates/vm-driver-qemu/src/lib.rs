@@ -1,7 +1,7 @@
 //! The VM driver for QEMU on Linux.
 //!
 //! A VM is one QEMU process and one virtiofsd per shared folder, all children of
-//! the process that uses this crate and gone with it ([`process`] says how). They
+//! the process that uses this crate and gone with it (module `process` says how). They
 //! are reached only over sockets that were inherited: none of them has a name that
 //! another program could connect to.
 //!
@@ -12,7 +12,7 @@
 //!  transport ◄── socket pair ──► virtio-serial port of the guest
 //! ```
 //!
-//! KVM is used only where it has run a guest on this very host ([`accelerator`]).
+//! KVM is used only where it has run a guest on this very host (module `accelerator`).
 #![cfg(target_os = "linux")]
 
 mod accelerator;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs};
 
-use coracle_vm_driver::{Disk, DriverError, ExitReason, RunningVm, VmConfig, VmDriver, VmEvent};
+use coracle_vm_driver::{
+    Disk, DriverError, ExitReason, RunningVm, Share, VmConfig, VmDriver, VmEvent,
+};
 use coracle_vm_driver_qemu::QemuDriver;
 use tempfile::TempDir;
 
@@ -120,6 +122,22 @@ async fn next(vm: &mut RunningVm) -> Option<VmEvent> {
     event.await.expect("an event or the end")
 }
 
+/// Kills the processes whose command line has both texts; there must be one.
+fn kill_those_with(program: &str, text: &str) {
+    let mut killed = 0;
+    for entry in fs::read_dir("/proc").unwrap() {
+        let entry = entry.unwrap();
+        let line = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+        if line.contains(program) && line.contains(text) {
+            let pid = entry.file_name().into_string().unwrap().parse().unwrap();
+            let pid = nix::unistd::Pid::from_raw(pid);
+            nix::sys::signal::kill(pid, nix::sys::signal::SIGKILL).unwrap();
+            killed += 1;
+        }
+    }
+    assert!(killed > 0, "no {program} with {text}");
+}
+
 fn command_lines_naming(dir: &Path) -> Vec<String> {
     let text = dir.to_string_lossy();
     fs::read_dir("/proc")
@@ -182,6 +200,77 @@ async fn dropping_the_vm_ends_it() {
     let last = tokio::time::timeout(Duration::from_secs(30), events.recv());
     assert_eq!(
         last.await.unwrap(),
+        Some(VmEvent::Exited(ExitReason::Killed))
+    );
+}
+
+/// Where KVM works the guest proves it; where only the test guest ran, the VM starts nevertheless.
+#[tokio::test]
+async fn the_first_guest_decides_about_kvm() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    let file = bench.path("accelerator.json");
+    let Ok(found) = fs::read(&file) else {
+        eprintln!("skipped: /dev/kvm may not be opened");
+        return;
+    };
+    let mut record: serde_json::Value = serde_json::from_slice(&found).unwrap();
+    let worked = record["kvm"] == "passed";
+    record["kvm"] = "passed".into();
+    fs::write(&file, record.to_string()).unwrap();
+    let vm = bench.start(&[SAY, SPIN]).await;
+    let decided: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let expected = if worked { "proven" } else { "failed" };
+    assert_eq!(decided["kvm"], expected, "{decided}");
+    let support = bench.driver.probe().await.unwrap();
+    assert_eq!(support.accelerator_note.is_none(), worked);
+    vm.vm.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_killed_qemu_is_reported() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    let mut vm = bench.start(&[SPIN]).await;
+    kill_those_with("qemu-system", &bench.dir.path().to_string_lossy());
+    let failed = VmEvent::Exited(ExitReason::Failed("QEMU ended by signal 9".into()));
+    assert_eq!(next(&mut vm).await, Some(failed));
+    vm.vm.kill().await.unwrap();
+}
+
+/// Needs virtiofsd too, on `PATH` or in `CORACLE_TOOLS_DIR`.
+#[tokio::test]
+async fn a_killed_file_server_is_reported_before_the_end() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    if !bench.driver.probe().await.unwrap().capabilities.shares {
+        eprintln!("skipped: no virtiofsd");
+        return;
+    }
+    let folder = bench.path("shared, too");
+    fs::create_dir(&folder).unwrap();
+    let mut config = bench.config(&kernel(SPIN));
+    config.shares.push(Share {
+        tag: "share0".into(),
+        path: folder.clone(),
+        read_only: false,
+    });
+    let mut vm = bench.driver.start(&config).await.unwrap();
+    kill_those_with("virtiofsd", &folder.to_string_lossy());
+    let why = loop {
+        match next(&mut vm).await.unwrap() {
+            VmEvent::HelperFailed(why) => break why,
+            VmEvent::Degraded(_) => {}
+            end => panic!("{end:?}"),
+        }
+    };
+    assert!(why.contains("shared, too"), "{why}");
+    vm.vm.kill().await.unwrap();
+    assert_eq!(
+        next(&mut vm).await,
         Some(VmEvent::Exited(ExitReason::Killed))
     );
 }
