@@ -61,6 +61,11 @@ const ARCHIVES: &[Archive] = &[
         images: &[("coracle-sample/busybox", "tests/images/busybox")],
         with_base: false,
     },
+    Archive {
+        file: "plugin.tar",
+        images: &[("coracle-sample/plugin", "tests/images/plugin")],
+        with_base: false,
+    },
 ];
 
 /// Builds the archives whose ingredients changed, and puts all of them in `target/samples`.

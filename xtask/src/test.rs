@@ -4,6 +4,7 @@
 
 mod ordinary_user;
 mod python;
+mod registry;
 mod tally;
 mod vm;
 
@@ -40,15 +41,30 @@ enum Suite {
     Ports,
     /// Host folders in containers
     Files,
+    /// Services of many replicas
+    Swarm,
+    /// Names of the host and of its network in containers
+    Names,
+    /// Registries, proxies, engine plugins
+    Registry,
+    /// Wrong settings, missing and damaged parts, full disks, hostile clients
+    Badinput,
+    /// Very many connections, containers and ports
+    Limits,
     /// What an ordinary user does first; root runs it as one
     User,
 }
 
 /// The suites in a VM, by the names that the tests have.
-const IN_VM: [(Suite, &str); 4] = [
+const IN_VM: [(Suite, &str); 9] = [
     (Suite::Engine, "engine"),
     (Suite::Ports, "ports"),
     (Suite::Files, "files"),
+    (Suite::Swarm, "swarm"),
+    (Suite::Names, "names"),
+    (Suite::Registry, "registry"),
+    (Suite::Badinput, "badinput"),
+    (Suite::Limits, "limits"),
     (Suite::User, "user"),
 ];
 

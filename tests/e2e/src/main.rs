@@ -10,9 +10,12 @@ mod engine;
 mod files;
 mod images;
 mod limits;
+mod names;
 mod ports;
+mod registry;
 mod skips;
 mod suite;
+mod swarm;
 
 use std::process::ExitCode;
 
@@ -25,6 +28,9 @@ const IN_VM: &[Suite] = &[
     engine::SUITE,
     ports::SUITE,
     files::SUITE,
+    swarm::SUITE,
+    names::SUITE,
+    registry::SUITE,
     badinput::IN_VM,
     limits::SUITE,
     engine::LIFE,

@@ -61,6 +61,7 @@ pub(super) fn needs() -> &'static [Need] {
             probe: Probe::File("/usr/include/stdio.h"),
         },
         program("mmdebstrap", "mmdebstrap"),
+        program("openssl", "openssl"),
         Need {
             package: "python3-venv",
             probe: Probe::Package,

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::tally::Tally;
-use super::{Options, python};
+use super::{Options, python, registry};
 use crate::checkout;
 use crate::process::inherit;
 
@@ -36,6 +36,7 @@ impl Session {
                 inherit(Command::new(&own).arg(verb).current_dir(&session.root))?;
             }
             python::prepare()?;
+            registry::prepare()?;
         }
         Ok(session)
     }
