@@ -11,6 +11,7 @@ use hyper::client::conn::http1;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 
 use crate::event::{EngineFacts, Reporter, RunEvent};
@@ -76,6 +77,16 @@ pub(crate) async fn request(
     body: Bytes,
 ) -> Result<(StatusCode, Bytes), Failure> {
     let (stream, _) = opener.open(&StreamHeader::Engine).await?;
+    request_over(stream, method, path, body).await
+}
+
+/// The same over a connection that leads to the engine.
+pub(crate) async fn request_over(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes), Failure> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let _connection = Task::spawn(async {
         // Its failure is the request's too.

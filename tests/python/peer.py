@@ -60,6 +60,16 @@ def serve(port, service):
             threading.Thread(target=handle, args=(stream,), daemon=True).start()
 
 
+def echo_datagrams(port):
+    """Give each datagram back to its sender."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("", port))
+        while True:
+            data, sender = server.recvfrom(65536)
+            server.sendto(data, sender)
+
+
+threading.Thread(target=echo_datagrams, args=(5006,), daemon=True).start()
 for entry in SERVICES.items():
     threading.Thread(target=serve, args=entry).start()
 print("ready", flush=True)

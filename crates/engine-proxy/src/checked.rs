@@ -54,7 +54,13 @@ pub(crate) async fn check(
     let verdict = tokio::task::spawn_blocking(judge).await;
     match verdict {
         Ok(Verdict::Pass) => Checked::Pass(with_body(parts, bytes)),
-        Ok(Verdict::Rewrite(changed)) => Checked::Pass(with_body(parts, changed.into())),
+        Ok(Verdict::Rewrite(changed)) => {
+            let mut request = with_body(parts, changed.into());
+            if route == Route::SwarmInit {
+                request.extensions_mut().insert(swarm::RenewAfter);
+            }
+            Checked::Pass(request)
+        }
         Ok(Verdict::Refuse(message)) => {
             Checked::Refuse(StatusCode::BAD_REQUEST, message, answer::empty())
         }

@@ -17,7 +17,7 @@ use crate::access::{self, NoStream};
 use crate::answer::{self, Body};
 use crate::checked::{self, Checked};
 use crate::connection::{Context, Tunnel, TunnelSlot};
-use crate::headers;
+use crate::{headers, swarm};
 
 /// How much of a body, and for how long, is read away before a refusal is sent: a client
 /// that is cut off while it writes would not see it.
@@ -27,7 +27,7 @@ const SCRAP_TIME: Duration = Duration::from_secs(2);
 /// Answers `request`: by the engine's response, or with an error of this end's own.
 pub(crate) async fn run(
     request: Request<Incoming>,
-    mut context: Context,
+    context: Context,
     slot: TunnelSlot,
 ) -> Response<Body> {
     let request = match checked::check(request, &context.policy).await {
@@ -37,6 +37,21 @@ pub(crate) async fn run(
             return answer::error(status, &message);
         }
     };
+    let renew = request.extensions().get::<swarm::RenewAfter>().is_some();
+    let response = pass_on(request, context.clone(), slot).await;
+    if renew && response.status() == StatusCode::OK {
+        // On a task of its own: it is to be finished for a client that goes away as well.
+        let _ = tokio::spawn(swarm::renew(context)).await;
+    }
+    response
+}
+
+/// Answers a request that was checked.
+pub(crate) async fn pass_on(
+    request: Request<Body>,
+    mut context: Context,
+    slot: TunnelSlot,
+) -> Response<Body> {
     let stream = match access::connect(&mut context.access, context.patience).await {
         Ok(stream) => stream,
         Err(reason) => {

@@ -5,7 +5,11 @@
 //! date within 90 days, so who does not choose gets ten years
 //! (`docs/adr/0007-swarm-certificates.md`).
 
+mod renewal;
+
 use serde_json::value::RawValue;
+
+pub(crate) use renewal::{RenewAfter, renew};
 
 use crate::mounts::Verdict;
 use crate::mounts::json::{self, Patches};

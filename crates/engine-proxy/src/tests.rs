@@ -19,6 +19,7 @@ mod engine_down;
 mod hostile;
 mod mounting;
 mod streams;
+mod swarms;
 mod upgrades;
 
 const SOON: Duration = Duration::from_secs(20);

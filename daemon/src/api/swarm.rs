@@ -12,7 +12,8 @@ use coracle_guest_api::mux::Opener;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use tokio::net::UnixStream;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::Daemon;
@@ -23,11 +24,11 @@ use engine_types::{Info, Service, Swarm};
 /// How long the engine may take. A leave waits for the containers to stop.
 const ANSWER: Duration = Duration::from_secs(120);
 
+/// How often it is left before that counts as a failure.
+const LEAVES: u32 = 4;
+
 /// Where a swarm listens; the guest is the only one in it.
 const LISTEN: &str = "0.0.0.0:2377";
-
-/// Ten years (see `docs/adr/0007-swarm-certificates.md`).
-const CERTIFICATE_LIFE_NS: u64 = 10 * 365 * 24 * 3600 * 1_000_000_000;
 
 /// The swarm now, with its services and whether the host listens for them.
 pub(super) async fn status(daemon: &Daemon) -> Result<SwarmStatus, ApiError> {
@@ -56,13 +57,7 @@ pub(super) async fn change(
     let opener = daemon.ask(Request::Agent).await??;
     let state = swarm(&opener).await?.state();
     match (on, state) {
-        (true, SwarmState::Off) => {
-            let wish = json!({
-                "ListenAddr": LISTEN,
-                "Spec": { "CAConfig": { "NodeCertExpiry": CERTIFICATE_LIFE_NS } },
-            });
-            post(&opener, "/swarm/init", &wish).await?;
-        }
+        (true, SwarmState::Off) => init(daemon).await?,
         (true, SwarmState::On | SwarmState::Starting) | (false, SwarmState::Off) => {}
         (true, SwarmState::Locked | SwarmState::Worker | SwarmState::Failed) => {
             let why = status(daemon).await?.error;
@@ -74,7 +69,7 @@ pub(super) async fn change(
                 ),
             ));
         }
-        (false, _) => post(&opener, "/swarm/leave?force=true", &json!({})).await?,
+        (false, _) => leave(&opener).await?,
     }
     status(daemon).await
 }
@@ -94,26 +89,51 @@ async fn swarm(opener: &Opener) -> Result<Swarm, ApiError> {
 }
 
 async fn get<T: DeserializeOwned>(opener: &Opener, path: &str) -> Result<T, ApiError> {
-    let answer = ask(opener, Method::GET, path, Bytes::new()).await?;
+    let answer = ask(opener, Method::GET, path).await?;
     serde_json::from_slice(&answer).map_err(|error| {
         let message = format!("the engine's answer was not understood: {error}");
         ApiError::new(ErrorCode::Internal, message)
     })
 }
 
-async fn post(opener: &Opener, path: &str, body: &serde_json::Value) -> Result<(), ApiError> {
-    ask(opener, Method::POST, path, body.to_string().into()).await?;
-    Ok(())
+/// By the socket of every client, which has the certificates made as they should be.
+async fn init(daemon: &Daemon) -> Result<(), ApiError> {
+    let body = format!(r#"{{"ListenAddr":"{LISTEN}"}}"#);
+    let made = async {
+        let socket = UnixStream::connect(daemon.paths.engine_socket()).await?;
+        engine::request_over(socket, Method::POST, "/swarm/init", body.into()).await
+    };
+    understand(timeout(ANSWER, made).await).map(drop)
 }
 
-async fn ask(opener: &Opener, method: Method, path: &str, body: Bytes) -> Result<Bytes, ApiError> {
+/// The engine gives up when containers take long to stop, and has not left then.
+async fn leave(opener: &Opener) -> Result<(), ApiError> {
+    let mut attempts = 1;
+    loop {
+        let left = ask(opener, Method::POST, "/swarm/leave?force=true").await;
+        let off = swarm(opener).await?.state() == SwarmState::Off;
+        match left {
+            Err(error) if !off && attempts == LEAVES => return Err(error),
+            Err(_) if !off => attempts += 1,
+            _ => return Ok(()),
+        }
+    }
+}
+
+async fn ask(opener: &Opener, method: Method, path: &str) -> Result<Bytes, ApiError> {
+    understand(timeout(ANSWER, engine::request(opener, method, path, Bytes::new())).await)
+}
+
+/// The body of a success.
+fn understand(
+    answer: Result<Result<(StatusCode, Bytes), engine::Failure>, Elapsed>,
+) -> Result<Bytes, ApiError> {
     #[derive(Deserialize)]
     struct Refusal {
         message: String,
     }
     let failed = |message| ApiError::new(ErrorCode::EngineFailed, message);
-    let (status, body) = timeout(ANSWER, engine::request(opener, method, path, body))
-        .await
+    let (status, body) = answer
         .map_err(|_| failed("the engine did not answer: see `coracle logs engine`".into()))?
         .map_err(|error| failed(format!("the engine could not be asked: {error}")))?;
     if status == StatusCode::OK {

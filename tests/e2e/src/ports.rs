@@ -1,6 +1,7 @@
 //! Published ports on the host.
 
 mod binding;
+mod families;
 mod leaks;
 mod peer;
 mod streams;
@@ -15,6 +16,12 @@ pub(crate) const SUITE: Suite = Suite {
         binding::loopback_only_stays_on_loopback,
         binding::random_port,
         binding::status_lists_them,
+        families::range_of_ports,
+        families::ipv6_is_a_listener_of_its_own,
+        families::ipv6_loopback_only,
+        families::udp_answers_go_to_whom_they_belong,
+        families::udp_over_ipv6,
+        families::taken_udp_port_fails_with_the_reason,
         streams::server_speaks_first,
         streams::half_close_keeps_the_way_back_open,
         streams::large_transfers_are_intact,

@@ -9,7 +9,7 @@ use crate::images;
 use crate::suite::contains;
 
 /// Sends a word through the echo service.
-fn echoes(address: &str) -> Result<()> {
+pub(super) fn echoes(address: &str) -> Result<()> {
     let mut stream = connect(address)?;
     stream.write_all(b"word")?;
     stream.shutdown(Shutdown::Write)?;
