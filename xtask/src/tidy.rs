@@ -56,12 +56,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
 }
 
 /// Crates that automate and test: they may know everything.
-const FREE: [&str; 4] = [
-    "xtask",
-    "coracle-e2e",
-    "coracle-fuzz",
-    "coracle-vm-harness",
-];
+const FREE: [&str; 4] = ["xtask", "coracle-e2e", "coracle-fuzz", "coracle-vm-harness"];
 
 /// Checks the checkout at `root`; the error lists every violation.
 pub(crate) fn run(root: &Path) -> Result<()> {
