@@ -17,7 +17,7 @@ const INITRAMFS_MODULES: &str = "/modules";
 /// The network card's.
 const NETWORK_CARD: &[&str] = &["virtio_net"];
 
-/// What the engine, swarm and the agent need before the first container. What a kernel has built in
+/// What the engine, swarm and the agent (the power button) need. What a kernel has built in
 /// or lacks is passed over; whatever else is wanted later, the kernel loads by itself.
 const WANTED: &[&str] = &[
     "virtio_rng",
@@ -33,6 +33,8 @@ const WANTED: &[&str] = &[
     "xt_conntrack",
     "xt_MASQUERADE",
     "xt_addrtype",
+    "button",
+    "evdev",
 ];
 
 /// Loads the initramfs's modules in their order.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
@@ -14,6 +15,8 @@ const EVENT: usize = 24;
 const KIND: usize = 16;
 const CODE: usize = 18;
 const VALUE: usize = 20;
+
+const APPEARS_WITHIN_SECONDS: u32 = 60;
 
 const EV_KEY: u16 = 1;
 const KEY_POWER: u16 = 116;
@@ -27,7 +30,7 @@ pub(crate) async fn pressed() {
 }
 
 async fn watch() -> io::Result<()> {
-    let path = device(Path::new("/sys/class/input")).ok_or(io::ErrorKind::NotFound)?;
+    let path = appears().await.ok_or(io::ErrorKind::NotFound)?;
     let device = fs::File::open(path)?;
     let mut events = FdStream::new(OwnedFd::from(device))?;
     let mut event = [0; EVENT];
@@ -37,6 +40,18 @@ async fn watch() -> io::Result<()> {
             return Ok(());
         }
     }
+}
+
+/// Waits for the button's modules to have been loaded.
+async fn appears() -> Option<PathBuf> {
+    for _ in 0..APPEARS_WITHIN_SECONDS {
+        let found = device(Path::new("/sys/class/input"));
+        if found.is_some() {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    None
 }
 
 /// The event device of the input called "Power Button".
