@@ -38,6 +38,7 @@ pub(crate) const SUITE: Suite = Suite {
         images::load_and_save_500_mb,
         compose::project_up_logs_exec_down,
         compose::standalone_command,
+        compose::version_2_file_with_links,
         compose::watch,
         compose::voting_app,
         sdk::sdk_run,

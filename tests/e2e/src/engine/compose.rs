@@ -93,6 +93,30 @@ fn runs(coracle: &Coracle, compose: impl Fn() -> Program, name: &str) -> Result<
     Ok(())
 }
 
+/// As files were written before networks had names of their own.
+pub(super) fn version_2_file_with_links(coracle: &Coracle) -> Result<()> {
+    images::busybox(coracle)?;
+    let folder = coracle.work("links")?;
+    let text = "version: '2'\n\
+        services:\n\
+        \x20 web:\n\
+        \x20   image: coracle-sample/busybox\n\
+        \x20   command: [httpd, -f, -p, '80', -h, /etc]\n\
+        \x20 asking:\n\
+        \x20   image: coracle-sample/busybox\n\
+        \x20   mem_limit: 64m\n\
+        \x20   links: ['web:other-name']\n\
+        \x20   command: [sh, -c, 'until wget -q -O - http://other-name/passwd; do sleep 1; done; sleep 1000']\n";
+    fs::write(folder.join("docker-compose.yml"), text)?;
+    let compose = || coracle.compose(["--project-directory"]).arg(&folder);
+    compose().args(["up", "--detach"]).ok()?;
+    let mut logs = Live::start(compose().args(["logs", "--follow", "--no-color", "asking"]))?;
+    logs.line(|line| line.contains("root:x:0:0"))?;
+    drop(logs);
+    compose().args(["down", "--timeout", "1"]).ok()?;
+    Ok(())
+}
+
 pub(super) fn watch(coracle: &Coracle) -> Result<()> {
     let folder = project(coracle, "watch")?;
     let compose = || coracle.compose(["--project-directory"]).arg(&folder);
