@@ -17,8 +17,11 @@ use tokio_util::task::AbortOnDropHandle;
 /// The longest answer, in bytes: a thousand services stay far below it.
 const MAX_ANSWER: usize = 64 << 20;
 
-/// What is worth a new look. A swarm that is left removes its network and says nothing else.
-const FILTERS: &str = "%7B%22type%22%3A%5B%22service%22%2C%22node%22%2C%22network%22%5D%7D";
+/// `{"type":["service","node","network"],"event":["create","update","remove","destroy"]}`: what is
+/// worth a new look. A swarm that is left removes its network and says nothing else; what
+/// containers do with networks does not matter.
+const FILTERS: &str = "%7B%22type%22%3A%5B%22service%22%2C%22node%22%2C%22network%22%5D\
+    %2C%22event%22%3A%5B%22create%22%2C%22update%22%2C%22remove%22%2C%22destroy%22%5D%7D";
 
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
