@@ -116,15 +116,13 @@ async fn bring_up(guest: &Arc<Guest>) -> Option<Engine> {
                 }
             }
             Err(error) => {
-                guest
-                    .degraded
-                    .set("data disk", format!("{error} The engine was not started."));
+                guest.give_up_engine("data disk", format!("{error} The engine was not started."));
                 return None;
             }
         }
         Containerd::start(guest)
             .map_err(|error| {
-                guest.degraded.set(
+                guest.give_up_engine(
                     "containerd",
                     format!("containerd cannot be configured: {error}."),
                 )
@@ -135,9 +133,7 @@ async fn bring_up(guest: &Arc<Guest>) -> Option<Engine> {
     match containerd?.with_dockerd(guest) {
         Ok(engine) => Some(engine),
         Err(error) => {
-            guest
-                .degraded
-                .set("dockerd", format!("dockerd cannot be configured: {error}."));
+            guest.give_up_engine("dockerd", format!("dockerd cannot be configured: {error}."));
             None
         }
     }

@@ -1,7 +1,7 @@
 //! What the parts of the agent share.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use coracle_guest_api::BootConfig;
 use coracle_guest_api::mux::Opener;
@@ -25,6 +25,8 @@ pub(crate) struct Guest {
     pub(crate) logs: Logs,
     /// State of the engine.
     pub(crate) engine: watch::Sender<EngineState>,
+    /// Why there will be no engine until the next boot, in one sentence.
+    pub(crate) no_engine: OnceLock<String>,
     /// What keeps the guest from being whole.
     pub(crate) degraded: Degraded,
     /// Paths of the shares that are mounted.
@@ -76,11 +78,19 @@ impl Guest {
             reaper,
             logs,
             engine: watch::Sender::new(EngineState::Starting),
+            no_engine: OnceLock::new(),
             degraded: Degraded::default(),
             shares: Mutex::default(),
             opener: watch::Sender::new(None),
             power_off: Notify::new(),
         }
+    }
+
+    /// Says that the engine cannot be started, and why.
+    pub(crate) fn give_up_engine(&self, about: &str, sentence: String) {
+        // The first reason is the one that matters.
+        let _ = self.no_engine.set(sentence.clone());
+        self.degraded.set(about, sentence);
     }
 
     /// Paths of the shares that are mounted.

@@ -27,7 +27,10 @@ pub(super) async fn engine(guest: &Arc<Guest>, stream: MuxStream) -> Result<(), 
     let state = guest.engine.borrow().clone();
     let down = match &state {
         EngineState::Ready => None,
-        EngineState::Starting => Some("the Docker engine is starting".to_owned()),
+        EngineState::Starting => Some(match guest.no_engine.get() {
+            Some(why) => format!("the Docker engine does not run: {why}"),
+            None => "the Docker engine is starting".to_owned(),
+        }),
         EngineState::Restarting { reason, .. } => {
             Some(format!("the Docker engine is being restarted: {reason}"))
         }
