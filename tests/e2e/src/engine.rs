@@ -22,6 +22,7 @@ pub(crate) const SUITE: Suite = Suite {
         run::context_leads_to_the_engine,
         run::run_gives_output_and_exit_code,
         run::run_in_a_terminal,
+        run::terminal_takes_the_size_of_its_window,
         streams::input_reaches_a_container,
         streams::ten_megabytes_come_back_after_the_end_of_input,
         streams::exec,

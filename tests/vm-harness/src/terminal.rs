@@ -63,6 +63,10 @@ impl Terminal {
         thread::spawn(move || {
             let mut chunk = [0; 4096];
             while let Ok(length @ 1..) = output.read(&mut chunk) {
+                // A shell asks where the cursor is, and a real terminal answers.
+                if chunk[..length].windows(4).any(|part| part == b"\x1b[6n") {
+                    let _ = output.write_all(b"\x1b[1;1R");
+                }
                 if sender.send(chunk[..length].to_vec()).is_err() {
                     break;
                 }
@@ -85,21 +89,27 @@ impl Terminal {
 
     /// Waits until the text is on the screen after what was waited for before.
     pub fn expect(&mut self, text: &str) -> Result<()> {
+        if self.shows(text, patience())? {
+            return Ok(());
+        }
+        bail!(
+            "{} never showed {text:?}; it showed\n{}",
+            self.what,
+            self.seen
+        )
+    }
+
+    /// Whether the text comes within that time; fails when the program ends without it.
+    pub fn shows(&mut self, text: &str, within: Duration) -> Result<bool> {
         let start = Instant::now();
         loop {
             if let Some(at) = self.seen.find(text) {
                 self.seen.drain(..at + text.len());
-                return Ok(());
+                return Ok(true);
             }
-            match self.screen.recv_timeout(Duration::from_millis(200)) {
+            match self.screen.recv_timeout(Duration::from_millis(100)) {
                 Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(_) if start.elapsed() > patience() => {
-                    bail!(
-                        "{} never showed {text:?}; it showed\n{}",
-                        self.what,
-                        self.seen
-                    )
-                }
+                Err(_) if start.elapsed() > within => return Ok(false),
                 Err(_) if self.child.try_wait()?.is_some() && self.drained() => {
                     bail!(
                         "{} ended without {text:?}; it showed\n{}",
