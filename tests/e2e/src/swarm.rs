@@ -33,5 +33,6 @@ pub(crate) const SUITE: Suite = Suite {
         stack::voting_app,
         demonstration::scale_update_and_rollback_are_seen_on_the_page,
         verbs::leaving_closes_the_ports,
+        verbs::swarm_is_there_after_a_hundred_days,
     ],
 };

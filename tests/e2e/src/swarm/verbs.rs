@@ -1,3 +1,5 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context, Result, ensure};
 use coracle_vm_harness::{Coracle, eventually, http};
 use serde_json::Value;
@@ -71,6 +73,36 @@ pub(super) fn certificates_outlive_a_sleeping_machine(coracle: &Coracle) -> Resu
     )?;
     ensure!(answer.status == 200, "{answer:?}");
     ensure!(expiry()? == years, "it is {}", expiry()?);
+    Ok(())
+}
+
+/// What the expiry is for: the engine starts 100 days later, and the swarm is there.
+pub(super) fn swarm_is_there_after_a_hundred_days(coracle: &Coracle) -> Result<()> {
+    coracle.docker(["swarm", "leave", "--force"]).run()?;
+    let swarm = Swarm::up(coracle)?;
+    let port = free_port()?;
+    swarm.pages("patient", &["--publish", &format!("{port}:80")])?;
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH);
+    let restart_at = |seconds: u64| {
+        let script = format!("date -s @{seconds} && kill -9 $(cat /run/docker.pid)");
+        coracle.coracle(["shell", "--", "sh", "-c", &script]).ok()
+    };
+    restart_at(now()?.as_secs() + 100 * 24 * 3600)?;
+    let seen = eventually("the swarm and its page", || {
+        let told = coracle
+            .docker([
+                "info",
+                "--format",
+                "{{.Swarm.LocalNodeState}}: {{.Swarm.Error}}",
+            ])
+            .text()?;
+        ensure!(told.starts_with("active"), "it is {told}");
+        page(port)
+    });
+    // For the tests after this one, whatever came of it.
+    restart_at(now()?.as_secs())?;
+    coracle.await_running()?;
+    seen?;
     Ok(())
 }
 
