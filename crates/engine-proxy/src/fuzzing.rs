@@ -4,12 +4,17 @@ use http::Method;
 
 use crate::MountPolicy;
 use crate::mounts::{Route, Verdict, check_with};
+use crate::swarm;
 
-/// Judges the body of a `POST`, without a look at this host's links; gives the body that would be
-/// sent instead.
-pub fn mounts(path: &str, body: &[u8], policy: &MountPolicy) -> Option<Vec<u8>> {
+/// Judges the body of a `POST` as if this host had no links; gives the body that would be sent
+/// instead.
+pub fn checked(path: &str, body: &[u8], policy: &MountPolicy) -> Option<Vec<u8>> {
     let route = Route::of(&Method::POST, path)?;
-    match check_with(route, body, policy, &|_| None) {
+    let verdict = match route {
+        Route::SwarmInit => swarm::choose_expiry(body),
+        route => check_with(route, body, policy, &|_| None),
+    };
+    match verdict {
         Verdict::Rewrite(changed) => Some(changed),
         Verdict::Pass | Verdict::Refuse(_) => None,
     }

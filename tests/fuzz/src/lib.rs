@@ -5,10 +5,12 @@
 //! `cargo-fuzz/` makes a fuzzer of each, which takes a nightly one (`CONTRIBUTING.md` says how).
 
 mod daemon;
+mod dns;
 mod guest;
 mod host;
 
 pub use daemon::{daemon_api, mounts, settings};
+pub use dns::dns;
 pub use guest::{boot_config, datagram, exec, message, mux, preamble};
 pub use host::qmp;
 
@@ -20,6 +22,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("boot_config", boot_config),
     ("daemon_api", daemon_api),
     ("datagram", datagram),
+    ("dns", dns),
     ("exec", exec),
     ("message", message),
     ("mounts", mounts),

@@ -166,5 +166,7 @@ impl<'a> Query<'a> {
     }
 }
 
+// By its path, as `tests/fuzz` takes this file in by its own.
 #[cfg(test)]
+#[path = "wire/tests.rs"]
 mod tests;
