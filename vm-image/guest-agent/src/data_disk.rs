@@ -156,15 +156,23 @@ async fn check(reaper: &Reaper, path: &Path) -> Result<Option<String>, DataDiskE
     let mut thorough = command::program("/usr/sbin/e2fsck");
     let second = output(reaper, thorough.args(["-f", "-y"]).arg(path), "repaired").await?;
     tracing::warn!("e2fsck: {}", second.text);
-    match second.status.code() {
-        Some(0..=3) => Ok(Some(
-            "The data disk was damaged and has been repaired; files of containers or volumes may be lost (see lost+found on it).".to_owned(),
-        )),
-        _ => Err(DataDiskError::Tool {
+    if !matches!(second.status.code(), Some(0..=3)) {
+        return Err(DataDiskError::Tool {
             what: "repaired",
             text: last_line(&second.text),
-        }),
+        });
     }
+    // e2fsck throws a broken journal away; without one the next power cut would cost more.
+    let mut tune = command::program("/usr/sbin/tune2fs");
+    run(
+        reaper,
+        tune.args(["-O", "has_journal"]).arg(path),
+        "repaired",
+    )
+    .await?;
+    Ok(Some(
+        "The data disk was damaged and has been repaired; files of containers or volumes may be lost (see lost+found on it).".to_owned(),
+    ))
 }
 
 fn bind_folders() -> io::Result<()> {

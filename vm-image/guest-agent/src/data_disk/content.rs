@@ -57,18 +57,25 @@ pub(super) fn examine(path: &Path) -> io::Result<Content> {
 
 /// Leaves the mark of a format in progress.
 pub(super) fn mark_started(path: &Path) -> io::Result<()> {
-    write_mark(path, MARK)
+    replace_mark(path, None, MARK)
 }
 
-/// Takes the mark away.
+/// Takes the mark away, unless the file system has put something else there.
 pub(super) fn mark_finished(path: &Path) -> io::Result<()> {
-    write_mark(path, &[0; MARK.len()])
+    replace_mark(path, Some(MARK), &[0; MARK.len()])
 }
 
-fn write_mark(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut disk = File::options().write(true).open(path)?;
-    let size = disk.seek(SeekFrom::End(0))?;
-    disk.write_all_at(bytes, size.saturating_sub(MARK_FROM_END))?;
+fn replace_mark(path: &Path, expected: Option<&[u8; 32]>, bytes: &[u8; 32]) -> io::Result<()> {
+    let mut disk = File::options().read(true).write(true).open(path)?;
+    let at = disk.seek(SeekFrom::End(0))?.saturating_sub(MARK_FROM_END);
+    if let Some(expected) = expected {
+        let mut found = [0; MARK.len()];
+        disk.read_exact_at(&mut found, at)?;
+        if found != *expected {
+            return Ok(());
+        }
+    }
+    disk.write_all_at(bytes, at)?;
     disk.sync_all()
 }
 

@@ -84,6 +84,20 @@ fn a_format_that_was_cut_short_is_begun_again() {
 }
 
 #[test]
+fn what_the_file_system_wrote_over_the_mark_stays() {
+    let (_folder, path) = disk();
+    mark_started(&path).unwrap();
+    write(&path, SIZE - MARK_FROM_END, b"an inode table");
+    mark_finished(&path).unwrap();
+    let mut found = [0; 14];
+    File::open(&path)
+        .unwrap()
+        .read_exact_at(&mut found, SIZE - MARK_FROM_END)
+        .unwrap();
+    assert_eq!(&found, b"an inode table");
+}
+
+#[test]
 fn tiny_disks_are_judged_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("disk");
