@@ -62,14 +62,14 @@ fn with_full_data_disk(coracle: &Coracle, image: &str) -> Result<()> {
 /// The whole life of a Coracle whose file system is too small for its data disk, as a script in a mount
 /// namespace, in which alone that file system is seen.
 const LIFE: &str = r#"
-mount -t tmpfs -o size=220m tmpfs "$CORACLE_HOME"
-mkdir "$CORACLE_HOME/vm"
+mount -t tmpfs -o size=600m tmpfs "$CORACLE_HOME"
 say() { echo "== $*"; }
 quit() { coracle stop --quit >/dev/null; }
 trap quit EXIT
-coracle start --memory 1536 >&2
+coracle start --memory 1536 --disk 4 >&2
 docker load --input "$SAMPLE" >&2
-head -c 60000000 /dev/zero >"$CORACLE_HOME/ballast"
+free=$(df --block-size=1M --output=avail "$CORACLE_HOME" | tail -1)
+head -c "$((free - 40))M" /dev/zero >"$CORACLE_HOME/ballast"
 say word; docker run --rm --volume v:/data "$IMAGE" sh -c 'cat /proc/sys/kernel/random/uuid | tee /data/word; sync'
 docker run --detach --name fill --volume v:/data "$IMAGE" sh -c 'head -c 100000000 /dev/urandom >/data/fill; sync; sha256sum /data/fill' >/dev/null
 while ! coracle status | grep 'disk is full'; do sleep 1; done

@@ -52,7 +52,7 @@ pub(super) fn two_thousand_through_one_port(coracle: &Coracle) -> Result<()> {
     let first = Footprint::of(coracle)?;
     round(coracle, &address)?;
     let second = first.await_return(coracle)?;
-    println!("after one round: {first}; after two: {second}");
+    eprintln!("after one round: {first}; after two: {second}");
     Ok(())
 }
 

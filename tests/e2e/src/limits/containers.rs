@@ -45,7 +45,7 @@ pub(super) fn many_at_once_with_a_port_each(coracle: &Coracle) -> Result<()> {
     ensure!(ports.len() == many, "some share a port: {ports:?}");
     coracle.remove_containers()?;
     let after = before.await_return(coracle)?;
-    println!("before {many}: {before}; with them: {with}; after: {after}");
+    eprintln!("before {many}: {before}; with them: {with}; after: {after}");
     Ok(())
 }
 
@@ -99,6 +99,6 @@ pub(super) fn started_and_stopped_many_times(coracle: &Coracle) -> Result<()> {
     let before = Footprint::of(coracle)?;
     (0..cycles).try_for_each(|_| cycle())?;
     let after = before.await_return(coracle)?;
-    println!("before {cycles} cycles: {before}; after: {after}");
+    eprintln!("before {cycles} cycles: {before}; after: {after}");
     Ok(())
 }
