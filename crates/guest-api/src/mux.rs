@@ -80,7 +80,8 @@ pub fn start(
     end: End,
 ) -> (Opener, Incoming) {
     let (requests, wanted) = mpsc::channel(64);
-    let (arrived, streams) = mpsc::channel(64);
+    // As many as yamux itself lets be open: a burst waits its turn, and there is a bound.
+    let (arrived, streams) = mpsc::channel(MAX_STREAMS);
     let mut config = Config::default();
     config.set_max_connection_receive_window(None);
     config.set_max_num_streams(MAX_STREAMS);
@@ -160,9 +161,8 @@ async fn run<T: futures::AsyncRead + futures::AsyncWrite + Unpin>(
             }
             match connection.poll_next_inbound(cx) {
                 Poll::Ready(Some(Ok(stream))) => {
-                    // An end that opens faster than it is served is reset, not queued without bound.
                     if arrived.try_send(MuxStream::new(stream)).is_err() {
-                        tracing::warn!("a stream of the other end was reset: too many at once");
+                        tracing::warn!("a stream of the other end was reset: nobody accepts it");
                     }
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(error)),

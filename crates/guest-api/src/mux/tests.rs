@@ -121,3 +121,24 @@ async fn a_stream_dropped_after_its_fin_does_not_stall_the_other_end() {
         .expect("the writer stalled")
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_burst_waits_for_an_end_that_is_slow_to_accept() {
+    let (host, guest) = tokio::io::duplex(1 << 20);
+    let (opener, _incoming) = start(host, End::Host);
+    let (_guest, guest_incoming) = start(guest, End::Guest);
+    let tasks: Vec<_> = (0..200)
+        .map(|_| {
+            let opener = opener.clone();
+            tokio::spawn(async move { opener.open(&StreamHeader::Engine).await.map(drop) })
+        })
+        .collect();
+    // All of them are on their way before the first one is accepted.
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    tokio::spawn(echo_after_eof(guest_incoming));
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+}
