@@ -20,7 +20,7 @@ pub(crate) const SUITE: Suite = Suite {
         tree::links,
         tree::rename_and_remove,
         tree::unusual_names,
-        tree::ten_thousand_files,
+        tree::thousands_of_files,
         owners::created_files_belong_to_the_user,
         owners::as_root,
         owners::as_the_user,
