@@ -24,12 +24,22 @@ const LAST_LINES: usize = 15;
 /// Who is there; a daemon that hangs is an error. A socket left over by a dead
 /// daemon is [`ClientError::NotRunning`].
 pub(crate) async fn hello(client: &Client) -> Result<Hello, ClientError> {
-    timeout(HELLO, client.hello()).await.unwrap_or_else(|_| {
-        Err(ClientError::Protocol(format!(
+    within_patience(client).await?
+}
+
+/// Fails where something listens and says nothing; who it is does not matter.
+pub(crate) async fn answers(client: &Client) -> Result<(), ClientError> {
+    within_patience(client).await.map(drop)
+}
+
+/// What the hello came to, if it came.
+async fn within_patience(client: &Client) -> Result<Result<Hello, ClientError>, ClientError> {
+    timeout(HELLO, client.hello()).await.map_err(|_| {
+        ClientError::Protocol(format!(
             "what listens on {} has said nothing for {} s; end its process and start again",
             client.socket().display(),
             HELLO.as_secs()
-        )))
+        ))
     })
 }
 

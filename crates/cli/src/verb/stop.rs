@@ -17,7 +17,8 @@ pub(crate) struct Args {
 /// Success when it is stopped already: that is what was asked for.
 pub(crate) async fn run(args: &Args, session: &Session) -> Result<u8, Failure> {
     let mut view = ProgressView::new(session.output);
-    // No hello before it: a daemon of another version must be stoppable too.
+    // A daemon of another version must be stoppable too; one that hangs is told of.
+    launch::answers(&session.client).await?;
     let options = StopOptions { quit: args.quit };
     let result = session
         .client
