@@ -3,7 +3,7 @@
 //! The engine renews them by a timer, which stands still while the VM sleeps or is off; one
 //! that wakes up after their end has lost its swarm (moby#42660). A laptop does not keep a
 //! date within 90 days, so who does not choose gets ten years
-//! (`docs/adr/0007-swarm.md`).
+//! (`docs/adr/0005-swarm.md`).
 
 mod renewal;
 
