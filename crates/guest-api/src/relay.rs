@@ -4,7 +4,11 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 
-/// Size of the buffer of each direction, in bytes.
+/// Size of the buffer of each direction at first, in bytes: thousands of connections that say
+/// little should take little.
+const FIRST_BUFFER: usize = 4 << 10;
+
+/// What a direction that fills its buffer comes to, in bytes.
 const BUFFER: usize = 64 << 10;
 
 /// Copies both ways until both directions have ended.
@@ -26,7 +30,7 @@ async fn one_way(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = vec![0; FIRST_BUFFER];
     loop {
         let count = from.read(&mut buffer).await?;
         if count == 0 {
@@ -40,6 +44,9 @@ async fn one_way(
         };
         if written.is_err() {
             return Ok(());
+        }
+        if count == buffer.len() && count < BUFFER {
+            buffer = vec![0; 2 * count];
         }
     }
 }
