@@ -4,9 +4,10 @@
 //! services says what is wanted, its events say when to look again. Ports of mode `host` belong
 //! to a container and come as leases.
 //!
-//! While nothing happens nothing is asked: one request for events stays open, with a swarm or
-//! without. Only a port that cannot be served, or a swarm that is just coming up, is looked
-//! after by the clock.
+//! While there are no such ports nothing is asked: one request for events stays open, with a
+//! swarm or without. By the clock are looked after: a port that cannot be served, a swarm that
+//! is just coming up, and ports that are served, since an engine that leaves its swarm does not
+//! always tell.
 
 mod engine;
 mod ports;
@@ -31,6 +32,9 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Pauses before what did not work is tried again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// How long ports may outlive a swarm that was left without an event.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// See [`Forwarder::follow_services`].
 pub(crate) async fn follow(forwarder: &Forwarder, opener: Opener) {
@@ -61,17 +65,21 @@ async fn watch(
         let listed = timeout(ANSWER, services::wanted(opener))
             .await
             .unwrap_or_else(|_| Err("the engine did not list its services in time".into()));
-        let settled = match listed {
-            Ok(wanted) => ports.adjust(wanted.ports).await && wanted.settled,
+        let (settled, serving) = match listed {
+            Ok(wanted) => {
+                let serving = !wanted.ports.is_empty();
+                (ports.adjust(wanted.ports).await && wanted.settled, serving)
+            }
             Err(error) => {
                 tracing::debug!(%error, "the services are not known");
-                false
+                (false, false)
             }
         };
         let again = async {
-            match settled {
-                true => pending().await,
-                false => sleep(pause.next()).await,
+            match (settled, serving) {
+                (true, false) => pending().await,
+                (true, true) => sleep(LOOK_AGAIN).await,
+                (false, _) => sleep(pause.next()).await,
             }
         };
         tokio::select! {
