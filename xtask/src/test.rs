@@ -49,14 +49,12 @@ enum Suite {
     Registry,
     /// Wrong settings, missing and damaged parts, full disks, hostile clients
     Badinput,
-    /// Very many connections, containers and ports
-    Limits,
     /// What an ordinary user does first; root runs it as one
     User,
 }
 
 /// The suites in a VM, by the names that the tests have.
-const IN_VM: [(Suite, &str); 9] = [
+const IN_VM: [(Suite, &str); 8] = [
     (Suite::Engine, "engine"),
     (Suite::Ports, "ports"),
     (Suite::Files, "files"),
@@ -64,7 +62,6 @@ const IN_VM: [(Suite, &str); 9] = [
     (Suite::Names, "names"),
     (Suite::Registry, "registry"),
     (Suite::Badinput, "badinput"),
-    (Suite::Limits, "limits"),
     (Suite::User, "user"),
 ];
 
