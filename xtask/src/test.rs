@@ -41,8 +41,6 @@ enum Suite {
     Ports,
     /// Host folders in containers
     Files,
-    /// Services of many replicas
-    Swarm,
     /// Names of the host and of its network in containers
     Names,
     /// Registries, proxies, engine plugins
@@ -54,11 +52,10 @@ enum Suite {
 }
 
 /// The suites in a VM, by the names that the tests have.
-const IN_VM: [(Suite, &str); 8] = [
+const IN_VM: [(Suite, &str); 7] = [
     (Suite::Engine, "engine"),
     (Suite::Ports, "ports"),
     (Suite::Files, "files"),
-    (Suite::Swarm, "swarm"),
     (Suite::Names, "names"),
     (Suite::Registry, "registry"),
     (Suite::Badinput, "badinput"),

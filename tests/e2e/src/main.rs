@@ -14,7 +14,6 @@ mod ports;
 mod registry;
 mod skips;
 mod suite;
-mod swarm;
 
 use std::process::ExitCode;
 
@@ -27,7 +26,6 @@ const IN_VM: &[Suite] = &[
     engine::SUITE,
     ports::SUITE,
     files::SUITE,
-    swarm::SUITE,
     names::SUITE,
     registry::SUITE,
     badinput::IN_VM,
