@@ -41,6 +41,8 @@ enum Suite {
     Ports,
     /// Host folders in containers
     Files,
+    /// Services of many replicas
+    Swarm,
     /// Names of the host and of its network in containers
     Names,
     /// Registries, proxies, engine plugins
@@ -52,10 +54,11 @@ enum Suite {
 }
 
 /// The suites in a VM, by the names that the tests have.
-const IN_VM: [(Suite, &str); 7] = [
+const IN_VM: [(Suite, &str); 8] = [
     (Suite::Engine, "engine"),
     (Suite::Ports, "ports"),
     (Suite::Files, "files"),
+    (Suite::Swarm, "swarm"),
     (Suite::Names, "names"),
     (Suite::Registry, "registry"),
     (Suite::Badinput, "badinput"),

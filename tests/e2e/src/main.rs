@@ -14,6 +14,7 @@ mod ports;
 mod registry;
 mod skips;
 mod suite;
+mod swarm;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ const IN_VM: &[Suite] = &[
     engine::SUITE,
     ports::SUITE,
     files::SUITE,
+    swarm::SUITE,
     names::SUITE,
     registry::SUITE,
     badinput::IN_VM,
