@@ -49,12 +49,14 @@ enum Suite {
     Registry,
     /// Wrong settings, missing and damaged parts, full disks, hostile clients
     Badinput,
+    /// Very many connections, containers and ports
+    Limits,
     /// What an ordinary user does first; root runs it as one
     User,
 }
 
 /// The suites in a VM, by the names that the tests have.
-const IN_VM: [(Suite, &str); 8] = [
+const IN_VM: [(Suite, &str); 9] = [
     (Suite::Engine, "engine"),
     (Suite::Ports, "ports"),
     (Suite::Files, "files"),
@@ -62,6 +64,7 @@ const IN_VM: [(Suite, &str); 8] = [
     (Suite::Names, "names"),
     (Suite::Registry, "registry"),
     (Suite::Badinput, "badinput"),
+    (Suite::Limits, "limits"),
     (Suite::User, "user"),
 ];
 

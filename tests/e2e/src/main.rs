@@ -9,6 +9,7 @@ mod badinput;
 mod engine;
 mod files;
 mod images;
+mod limits;
 mod names;
 mod ports;
 mod registry;
@@ -31,7 +32,9 @@ const IN_VM: &[Suite] = &[
     names::SUITE,
     registry::SUITE,
     badinput::IN_VM,
+    limits::SUITE,
     engine::LIFE,
+    badinput::LIFE,
 ];
 
 fn main() -> ExitCode {

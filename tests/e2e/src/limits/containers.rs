@@ -1,0 +1,104 @@
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use coracle_vm_harness::{Coracle, eventually, http};
+
+use super::count;
+use super::footprint::Footprint;
+use crate::images;
+
+/// Serves the container's own name at `/hostname`.
+const SERVICE: [&str; 6] = ["httpd", "-f", "-p", "80", "-h", "/etc"];
+
+/// How many clients of the engine work at once.
+const CLIENTS: usize = 4;
+
+pub(super) fn many_at_once_with_a_port_each(coracle: &Coracle) -> Result<()> {
+    let many = count("CORACLE_LIMIT_CONTAINERS", 20)?;
+    let image = images::busybox(coracle)?;
+    run(coracle, image, 2)?;
+    coracle.remove_containers()?;
+    let before = Footprint::of(coracle)?;
+    let ids = run(coracle, image, many)?;
+    let with = Footprint::of(coracle)?;
+    ensure!(
+        with.listeners() >= before.listeners() + many,
+        "only {} ports are open",
+        with.listeners()
+    );
+    let mut ports = BTreeSet::new();
+    for id in &ids {
+        let address = coracle.docker(["port", id, "80"]).text()?;
+        let name = eventually("the container's answer", || {
+            let answer = http::get(&address, "/hostname")?;
+            ensure!(answer.status == 200, "{answer:?}");
+            Ok(answer.text())
+        })?;
+        ensure!(
+            id.starts_with(name.trim()),
+            "{address} leads to {name} and not to {id}"
+        );
+        ports.insert(address);
+    }
+    ensure!(ports.len() == many, "some share a port: {ports:?}");
+    coracle.remove_containers()?;
+    let after = before.await_return(coracle)?;
+    eprintln!("before {many}: {before}; with them: {with}; after: {after}");
+    Ok(())
+}
+
+/// Starts containers, several at a time; returns their ids.
+fn run(coracle: &Coracle, image: &str, many: usize) -> Result<Vec<String>> {
+    let ids = Mutex::new(Vec::new());
+    let work = |client: usize| -> Result<()> {
+        for _ in (client..many).step_by(CLIENTS) {
+            let options = ["--publish", "127.0.0.1::80", image];
+            let id = coracle.background([&options[..], &SERVICE].concat())?;
+            ids.lock()
+                .map_err(|_| anyhow!("a client panicked"))?
+                .push(id);
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| scope.spawn(move || work(client)))
+            .collect();
+        clients
+            .into_iter()
+            .try_for_each(|client| client.join().map_err(|_| anyhow!("a client panicked"))?)
+    })?;
+    ids.into_inner().context("a client panicked")
+}
+
+pub(super) fn started_and_stopped_many_times(coracle: &Coracle) -> Result<()> {
+    let cycles = count("CORACLE_LIMIT_CYCLES", 50)?;
+    let image = images::busybox(coracle)?;
+    let publish = [
+        "--publish",
+        "127.0.0.1::80",
+        "--publish",
+        "127.0.0.1::81/udp",
+    ];
+    let options = [&publish[..], &["--name", "cycled", image], &SERVICE].concat();
+    coracle.background(options)?;
+    let cycle = || -> Result<()> {
+        coracle.docker(["stop", "--time", "0", "cycled"]).ok()?;
+        coracle.docker(["start", "cycled"]).ok()?;
+        let address = coracle.docker(["port", "cycled", "80"]).text()?;
+        eventually("the container's answer", || {
+            let answer = http::get(&address, "/hostname")?;
+            ensure!(answer.status == 200, "{answer:?}");
+            Ok(())
+        })
+    };
+    // What is taken once for good is not a leak.
+    (0..5).try_for_each(|_| cycle())?;
+    let before = Footprint::of(coracle)?;
+    (0..cycles).try_for_each(|_| cycle())?;
+    let after = before.await_return(coracle)?;
+    eprintln!("before {cycles} cycles: {before}; after: {after}");
+    Ok(())
+}
