@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Only tests whose name contains this
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Repeat as often as the promises say, which takes hours, and not as often as CI has time for
+    #[arg(long)]
+    long: bool,
     /// As root: run the VM's suites as this user only, who is made if there is none
     #[arg(long = "as", value_name = "USER")]
     user: Option<String>,

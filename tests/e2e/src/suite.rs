@@ -31,6 +31,15 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
+/// How often to repeat something: `in_ci`, or `long` when `CORACLE_TEST_LONG` is set, as
+/// `cargo xtask test --long` does.
+pub(crate) fn times(in_ci: usize, long: usize) -> usize {
+    match std::env::var_os("CORACLE_TEST_LONG") {
+        Some(_) => long,
+        None => in_ci,
+    }
+}
+
 /// Runs what the command line asks for: suites whose every test has a Coracle of its own that is not
 /// started, then those that share a VM.
 pub(crate) fn run(without_vm: &[Suite], in_vm: &[Suite]) -> Result<ExitCode> {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::Options;
 use super::tally::Tally;
-use super::vm::{Session, arguments};
+use super::vm::{LONG, Session, arguments};
 use crate::process::{command, output, progress};
 
 /// Where the search for a free user id begins: 1000 is everybody's.
@@ -44,6 +44,7 @@ pub(super) fn run(
             stage.path().join("checkout").display()
         ))
         .args(kept_environment())
+        .args(options.long.then(|| format!("{}={}", LONG.0, LONG.1)))
         .arg(stage.path().join("debug/coracle-e2e"))
         .args(arguments(suites, options))
         .current_dir(stage.path());

@@ -10,6 +10,9 @@ use super::{Options, python, registry};
 use crate::checkout;
 use crate::process::inherit;
 
+/// Tells the test program of `--long`.
+pub(super) const LONG: (&str, &str) = ("CORACLE_TEST_LONG", "1");
+
 /// What was built for the suites in the VM.
 pub(super) struct Session {
     pub(super) root: PathBuf,
@@ -51,6 +54,7 @@ impl Session {
         let mut command = Command::new(self.programs().join("coracle-e2e"));
         command
             .args(arguments(suites, options))
+            .envs(options.long.then_some(LONG))
             .current_dir(&self.root);
         tally.run("the VM", &mut command)
     }

@@ -5,26 +5,27 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, ensure};
 use coracle_vm_harness::{Coracle, eventually, http};
 
-use super::count;
 use super::footprint::Footprint;
-use crate::images;
+use crate::{images, suite};
 
 /// Serves the container's own name at `/hostname`.
 const SERVICE: [&str; 6] = ["httpd", "-f", "-p", "80", "-h", "/etc"];
+
+/// How many run at once.
+const CONTAINERS: usize = 200;
 
 /// How many clients of the engine work at once.
 const CLIENTS: usize = 4;
 
 pub(super) fn many_at_once_with_a_port_each(coracle: &Coracle) -> Result<()> {
-    let many = count("CORACLE_LIMIT_CONTAINERS", 20)?;
     let image = images::busybox(coracle)?;
     run(coracle, image, 2)?;
     coracle.remove_containers()?;
     let before = Footprint::of(coracle)?;
-    let ids = run(coracle, image, many)?;
+    let ids = run(coracle, image, CONTAINERS)?;
     let with = Footprint::of(coracle)?;
     ensure!(
-        with.listeners() >= before.listeners() + many,
+        with.listeners() >= before.listeners() + CONTAINERS,
         "only {} ports are open",
         with.listeners()
     );
@@ -42,10 +43,10 @@ pub(super) fn many_at_once_with_a_port_each(coracle: &Coracle) -> Result<()> {
         );
         ports.insert(address);
     }
-    ensure!(ports.len() == many, "some share a port: {ports:?}");
+    ensure!(ports.len() == CONTAINERS, "some share a port: {ports:?}");
     coracle.remove_containers()?;
     let after = before.await_return(coracle)?;
-    eprintln!("before {many}: {before}; with them: {with}; after: {after}");
+    eprintln!("before {CONTAINERS}: {before}; with them: {with}; after: {after}");
     Ok(())
 }
 
@@ -74,7 +75,7 @@ fn run(coracle: &Coracle, image: &str, many: usize) -> Result<Vec<String>> {
 }
 
 pub(super) fn started_and_stopped_many_times(coracle: &Coracle) -> Result<()> {
-    let cycles = count("CORACLE_LIMIT_CYCLES", 50)?;
+    let cycles = suite::times(50, 1000);
     let image = images::busybox(coracle)?;
     let publish = [
         "--publish",
