@@ -34,12 +34,17 @@ pub(super) fn ports_are_added_and_removed(coracle: &Coracle) -> Result<()> {
         .ok()?;
     eventually("the second port", || page(two))?;
     page(one)?;
-    // A target stands for all its ports.
+    // The command removes by the target alone: both.
     swarm
-        .service("update", &["--publish-rm", &format!("{one}:80"), "moved"])
+        .service("update", &["--publish-rm", "80", "moved"])
         .ok()?;
     closed(one)?;
-    eventually("the port that stays", || page(two))?;
+    closed(two)?;
+    swarm
+        .service("update", &["--publish-add", &add, "moved"])
+        .ok()?;
+    eventually("the port that came back", || page(two))?;
+    closed(one)?;
     swarm.service("rm", &["moved"]).ok()?;
     closed(two)
 }
