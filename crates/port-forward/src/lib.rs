@@ -11,6 +11,8 @@
 
 mod bind;
 mod forwarder;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lease;
 mod platform;
 mod slot;

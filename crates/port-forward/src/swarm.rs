@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 use crate::forwarder::Forwarder;
 use engine::{Events, Failure};
 use ports::Ports;
+pub(crate) use services::fuzzing;
 
 /// One look at a rolling update's burst of events, rather than one for each.
 const SETTLE: Duration = Duration::from_millis(50);

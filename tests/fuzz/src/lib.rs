@@ -6,11 +6,13 @@
 
 mod daemon;
 mod dns;
+mod engine;
 mod guest;
 mod host;
 
 pub use daemon::{daemon_api, mounts, settings};
 pub use dns::dns;
+pub use engine::services;
 pub use guest::{boot_config, datagram, exec, message, mux, preamble};
 pub use host::qmp;
 
@@ -29,5 +31,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("mux", mux),
     ("preamble", preamble),
     ("qmp", qmp),
+    ("services", services),
     ("settings", settings),
 ];

@@ -35,6 +35,17 @@ pub(super) async fn wanted(opener: &Opener) -> Result<Wanted, Failure> {
     })
 }
 
+/// What both answers mean, each `None` when it is none.
+pub(crate) fn fuzzing(services: &[u8], info: &[u8]) -> (Option<Vec<PortRequest>>, Option<bool>) {
+    let services = serde_json::from_slice::<Vec<Service>>(services).ok();
+    let info = serde_json::from_slice::<Info>(info).ok();
+    let ports = |wanted: Wanted| wanted.ports.into_iter().map(|(port, _)| port).collect();
+    (
+        services.map(|services| ports(of_services(&services))),
+        info.map(|info| info.swarm.is_quiet()),
+    )
+}
+
 fn of_services(services: &[Service]) -> Wanted {
     let mut wanted = Wanted {
         ports: Vec::new(),

@@ -83,14 +83,23 @@ pub(super) fn host_mode_port_is_one_listener(coracle: &Coracle) -> Result<()> {
     closed(port)
 }
 
+/// Sends each datagram back.
+const ECHO: &str = "
+import socket
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(('', 7))
+while True:
+    server.sendto(*server.recvfrom(2048))
+";
+
 pub(super) fn udp(coracle: &Coracle) -> Result<()> {
     let swarm = Swarm::up(coracle)?;
     let port = UdpSocket::bind("0.0.0.0:0")?.local_addr()?.port();
     let publish = format!("{port}:7/udp");
     swarm
         .service("create", &["--name", "echo", "--stop-signal", "KILL"])
-        .args(["--publish", &publish, images::BUSYBOX])
-        .args(["nc", "-u", "-l", "-p", "7", "-e", "cat"])
+        .args(["--publish", &publish, images::voting_app(coracle)?])
+        .args(["python3", "-c", ECHO])
         .ok()?;
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.set_read_timeout(Some(Duration::from_secs(2)))?;
