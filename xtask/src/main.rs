@@ -2,6 +2,7 @@
 
 mod apt;
 mod arch;
+mod bench;
 mod check;
 mod checkout;
 mod debian;
@@ -27,6 +28,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Measure us and others in turn, and write target/bench/report.md
+    Bench(bench::Options),
     /// Formatting, lints, dependency rules, licences: what CI checks before it tests
     Check,
     /// Install, build, boot the VM, run the voting app and cast a vote
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
 
 fn run(verb: Verb) -> anyhow::Result<()> {
     match verb {
+        Verb::Bench(options) => bench::run(&options),
         Verb::Check => check::run(),
         Verb::Demo => demo::run(),
         Verb::Setup => apt::setup(),

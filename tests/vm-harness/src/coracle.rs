@@ -24,7 +24,11 @@ pub struct Coracle {
 impl Coracle {
     /// One without a VM: nothing runs yet.
     pub fn unstarted() -> Result<Self> {
-        let places = Places::find()?;
+        Self::of(Places::find()?)
+    }
+
+    /// One of what lies in these places; nothing runs yet.
+    pub fn of(places: Places) -> Result<Self> {
         let folder = cleanup::folder()?;
         cleanup::register(&folder);
         let coracle = Self {
