@@ -50,9 +50,12 @@ impl Coracle {
     /// Removes all containers.
     pub fn remove_containers(&self) -> Result<()> {
         let ids = self.docker(["ps", "--all", "--quiet"]).text()?;
-        if !ids.is_empty() {
+        let ids: Vec<_> = ids.lines().collect();
+        // A few at a time: the command asks for all it is given at once, and the engine gives each
+        // ten seconds.
+        for some in ids.chunks(8) {
             self.docker(["rm", "--force", "--volumes"])
-                .args(ids.lines())
+                .args(some)
                 .ok()?;
         }
         Ok(())

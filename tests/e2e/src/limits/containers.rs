@@ -11,21 +11,19 @@ use crate::{images, suite};
 /// Serves the container's own name at `/hostname`.
 const SERVICE: [&str; 6] = ["httpd", "-f", "-p", "80", "-h", "/etc"];
 
-/// How many run at once.
-const CONTAINERS: usize = 200;
-
 /// How many clients of the engine work at once.
 const CLIENTS: usize = 4;
 
 pub(super) fn many_at_once_with_a_port_each(coracle: &Coracle) -> Result<()> {
+    let containers = suite::times(50, 200);
     let image = images::busybox(coracle)?;
     run(coracle, image, 2)?;
     coracle.remove_containers()?;
     let before = Footprint::of(coracle)?;
-    let ids = run(coracle, image, CONTAINERS)?;
+    let ids = run(coracle, image, containers)?;
     let with = Footprint::of(coracle)?;
     ensure!(
-        with.listeners() >= before.listeners() + CONTAINERS,
+        with.listeners() >= before.listeners() + containers,
         "only {} ports are open",
         with.listeners()
     );
@@ -43,10 +41,10 @@ pub(super) fn many_at_once_with_a_port_each(coracle: &Coracle) -> Result<()> {
         );
         ports.insert(address);
     }
-    ensure!(ports.len() == CONTAINERS, "some share a port: {ports:?}");
+    ensure!(ports.len() == containers, "some share a port: {ports:?}");
     coracle.remove_containers()?;
     let after = before.await_return(coracle)?;
-    eprintln!("before {CONTAINERS}: {before}; with them: {with}; after: {after}");
+    eprintln!("before {containers}: {before}; with them: {with}; after: {after}");
     Ok(())
 }
 
