@@ -70,14 +70,14 @@ coracle start --memory 1536 --disk 4 >&2
 docker load --input "$SAMPLE" >&2
 free=$(df --block-size=1M --output=avail "$CORACLE_HOME" | tail -1)
 head -c "$((free - 40))M" /dev/zero >"$CORACLE_HOME/ballast"
-say word; docker run --rm --volume v:/data "$IMAGE" sh -c 'cat /proc/sys/kernel/random/uuid | tee /data/word; sync'
-docker run --detach --name fill --volume v:/data "$IMAGE" sh -c 'head -c 100000000 /dev/urandom >/data/fill; sync; sha256sum /data/fill' >/dev/null
+say word; docker run --rm --volume kept:/data "$IMAGE" sh -c 'cat /proc/sys/kernel/random/uuid | tee /data/word; sync'
+docker run --detach --name fill --volume kept:/data "$IMAGE" sh -c 'head -c 100000000 /dev/urandom >/data/fill; sync; sha256sum /data/fill' >/dev/null
 while ! coracle status | grep 'disk is full'; do sleep 1; done
 say code; code=0; coracle status >/dev/null || code=$?; echo $code
 rm "$CORACLE_HOME/ballast"
 say exit; docker wait fill
-say read; docker run --rm --volume v:/data "$IMAGE" cat /data/word
-say sums; docker logs fill; docker run --rm --volume v:/data "$IMAGE" sha256sum /data/fill
+say read; docker run --rm --volume kept:/data "$IMAGE" cat /data/word
+say sums; docker logs fill; docker run --rm --volume kept:/data "$IMAGE" sha256sum /data/fill
 while coracle status | grep 'disk is full'; do sleep 1; done
 say restarts; coracle status --json | grep -o '"restarts":[0-9]*'
 "#;
