@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::access::{EngineAccess, Patience};
+use crate::engine::Resting;
 use crate::exchange;
 use crate::mounts::MountPolicy;
 
@@ -35,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) access: watch::Receiver<EngineAccess>,
     pub(crate) policy: watch::Receiver<MountPolicy>,
     pub(crate) patience: Patience,
+    /// Of one client: each has its own.
+    pub(crate) resting: Resting,
 }
 
 /// An upgrade that both sides agreed on, before it is carried out.

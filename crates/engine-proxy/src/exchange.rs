@@ -1,22 +1,18 @@
 //! One request and its response.
 
-use std::pin::Pin;
 use std::sync::PoisonError;
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio_util::task::AbortOnDropHandle;
+use hyper::body::Incoming;
 
 use crate::access::{self, NoStream};
 use crate::answer::{self, Body};
 use crate::checked::{self, Checked};
 use crate::connection::{Context, Tunnel, TunnelSlot};
+use crate::engine::{Engine, Held, NoResponse};
 use crate::{headers, swarm};
 
 /// How much of a body, and for how long, is read away before a refusal is sent: a client
@@ -48,10 +44,21 @@ pub(crate) async fn run(
 
 /// Answers a request that was checked.
 pub(crate) async fn pass_on(
-    request: Request<Body>,
+    mut request: Request<Body>,
     mut context: Context,
     slot: TunnelSlot,
 ) -> Response<Body> {
+    headers::for_engine(&mut request);
+    // What is upgraded keeps its connection, and cannot be sent twice.
+    if !headers::wants_upgrade(request.headers())
+        && let Some(engine) = context.resting.take().await
+    {
+        match forward(request, engine, &context, &slot).await {
+            Ok(response) => return response,
+            Err(NoResponse::Failed(error)) => return broken(&error),
+            Err(NoResponse::Unsent(again)) => request = *again,
+        }
+    }
     let stream = match access::connect(&mut context.access, context.patience).await {
         Ok(stream) => stream,
         Err(reason) => {
@@ -64,41 +71,37 @@ pub(crate) async fn pass_on(
             };
         }
     };
-    forward(request, TokioIo::new(stream), slot)
-        .await
-        .unwrap_or_else(|error| {
-            tracing::debug!(%error, "the engine did not answer a request");
-            let message = format!("the engine ended the connection before it answered: {error}");
-            answer::error(StatusCode::BAD_GATEWAY, &message)
-        })
+    let engine = match Engine::on(stream).await {
+        Ok(engine) => engine,
+        Err(error) => return broken(&error),
+    };
+    match forward(request, engine, &context, &slot).await {
+        Ok(response) => response,
+        Err(NoResponse::Failed(error)) => broken(&error),
+        Err(NoResponse::Unsent(_)) => broken(&"it was closed"),
+    }
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Response<Body> {
+    tracing::debug!(%error, "the engine did not answer a request");
+    let message = format!("the engine ended the connection before it answered: {error}");
+    answer::error(StatusCode::BAD_GATEWAY, &message)
 }
 
 async fn forward(
     mut request: Request<Body>,
-    stream: TokioIo<coracle_guest_api::mux::MuxStream>,
-    slot: TunnelSlot,
-) -> hyper::Result<Response<Body>> {
-    let (mut sender, connection) = http1::Builder::new()
-        .preserve_header_case(true)
-        .title_case_headers(true)
-        .handshake(stream)
-        .await?;
-    let connection = AbortOnDropHandle::new(tokio::spawn(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%error, "an engine stream broke off");
-        }
-    }));
-    headers::for_engine(&mut request);
+    mut engine: Engine,
+    context: &Context,
+    slot: &TunnelSlot,
+) -> Result<Response<Body>, NoResponse> {
     let client =
         headers::wants_upgrade(request.headers()).then(|| hyper::upgrade::on(&mut request));
-    let mut response = sender.send_request(request).await?;
+    let mut response = engine.send(request).await?;
     headers::strip_connection(response.headers_mut());
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let resting = context.resting.clone();
         return Ok(response.map(|body| {
-            let body = Held {
-                body,
-                _connection: connection,
-            };
+            let body = Held::new(body, engine, resting);
             body.map_err(Into::into).boxed_unsync()
         }));
     }
@@ -106,11 +109,11 @@ async fn forward(
         let message = "the engine switched protocols without having been asked";
         return Ok(answer::error(StatusCode::BAD_GATEWAY, message));
     };
-    let engine = hyper::upgrade::on(&mut response);
+    let upgraded = hyper::upgrade::on(&mut response);
     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel {
         client,
-        engine,
-        connection,
+        engine: upgraded,
+        connection: engine.driver,
     });
     Ok(response.map(|_| answer::empty()))
 }
@@ -127,31 +130,4 @@ async fn read_away(mut body: Body) {
         }
     })
     .await;
-}
-
-/// A response's body with the engine's connection: when the client goes away, it is dropped
-/// and the engine's stream reset.
-struct Held {
-    body: Incoming,
-    _connection: AbortOnDropHandle<()>,
-}
-
-impl HttpBody for Held {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

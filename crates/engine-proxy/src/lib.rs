@@ -1,7 +1,7 @@
 //! The engine socket: Docker's API from the host to the engine in the guest.
 //!
-//! [`serve`] answers on a Unix socket as the engine would. Each request travels on an engine
-//! stream of its own ([`exchange`]), bodies stream both ways, and an upgraded connection
+//! [`serve`] answers on a Unix socket as the engine would. Each client's requests travel on
+//! engine streams of its own ([`engine`], [`exchange`]), bodies stream both ways, and an upgraded connection
 //! (attach, exec, BuildKit's `/session` and `/grpc`) becomes a pair of half-closable byte
 //! streams ([`connection`]). Only the requests that can name a bind mount are read whole
 //! and checked ([`mounts`]), and the one that makes a swarm ([`swarm`]).
@@ -17,6 +17,7 @@ mod access;
 mod answer;
 mod checked;
 mod connection;
+mod engine;
 mod exchange;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::access::{EngineAccess, Patience};
 use crate::connection::{self, Context};
+use crate::engine::Resting;
 use crate::mounts::MountPolicy;
 
 /// Pause after a failed accept: the usual reason, no descriptors left, does not pass at once.
@@ -31,17 +32,18 @@ pub(crate) async fn serve_with(
     policy: watch::Receiver<MountPolicy>,
     patience: Patience,
 ) {
-    let context = Context {
-        access,
-        policy,
-        patience,
-    };
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection::serve(stream, context.clone()));
+                    let context = Context {
+                        access: access.clone(),
+                        policy: policy.clone(),
+                        patience,
+                        resting: Resting::default(),
+                    };
+                    connections.spawn(connection::serve(stream, context));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the engine socket could not accept a client");

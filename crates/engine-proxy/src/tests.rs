@@ -18,6 +18,7 @@ use crate::{EngineAccess, MountPolicy};
 mod engine_down;
 mod hostile;
 mod mounting;
+mod reuse;
 mod streams;
 mod swarms;
 mod upgrades;

@@ -9,18 +9,27 @@ use std::task::Poll;
 use futures::future::poll_fn;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::compat::TokioAsyncReadCompatExt;
 use yamux::{Config, Connection, Mode};
 
 use crate::message::{self, MessageError};
 use crate::stream::{AgentError, AgentErrorCode, StreamHeader, StreamReply};
 
+mod gather;
 mod stream;
 
+use gather::{Gather, Outlet};
 pub use stream::MuxStream;
 
 /// How many streams may be open at once, both ends' together.
 pub const MAX_STREAMS: usize = 16 << 10;
+
+/// The longest body of a frame, in bytes: what the relays read at once. A stream that waits its
+/// turn waits for one of these of each other stream.
+const FRAME: usize = 64 << 10;
+
+/// Credit beyond the first 256 KiB of each stream, for all streams together, in bytes. Streams
+/// whose reader keeps up are given of it; what a reader leaves lying is held in memory.
+const EXTRA_CREDIT: usize = 64 << 20;
 
 /// Which end of the transport this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,20 +92,34 @@ pub fn start(
     // As many as yamux itself lets be open: a burst waits its turn, and there is a bound.
     let (arrived, streams) = mpsc::channel(MAX_STREAMS);
     let mut config = Config::default();
+    // The bound of the streams before the one of the credit, which has to be larger.
     config.set_max_connection_receive_window(None);
     config.set_max_num_streams(MAX_STREAMS);
+    let first = MAX_STREAMS * yamux::DEFAULT_CREDIT as usize;
+    config.set_max_connection_receive_window(Some(first + EXTRA_CREDIT));
+    config.set_split_send_size(FRAME);
     let mode = match end {
         End::Host => Mode::Client,
         End::Guest => Mode::Server,
     };
-    let connection = Connection::new(io.compat(), config, mode);
-    tokio::spawn(run(connection, wanted, arrived));
+    let (io, outlet) = gather::gather(io);
+    let connection = Connection::new(io, config, mode);
+    tokio::spawn(run(connection, outlet, wanted, arrived));
     (Opener { requests }, Incoming { streams })
 }
 
 impl Opener {
     /// Opens a stream, sends its header and waits for the reply, which is returned with it.
     pub async fn open(&self, header: &StreamHeader) -> Result<(MuxStream, StreamReply), OpenError> {
+        let mut stream = self.begin(header).await?;
+        let reply = answer(&mut stream).await?;
+        Ok((stream, reply))
+    }
+
+    /// Opens a stream and sends its header. What is written before the reply has come saves the
+    /// time of a round trip, and is lost if the other end refuses. The first thing to read is
+    /// the reply, by [`answer`].
+    pub async fn begin(&self, header: &StreamHeader) -> Result<MuxStream, OpenError> {
         let (sender, receiver) = oneshot::channel();
         self.requests
             .send(sender)
@@ -104,15 +127,20 @@ impl Opener {
             .map_err(|_| TransportEnded)?;
         let mut stream = receiver.await.map_err(|_| TransportEnded)?;
         message::write(&mut stream, header).await?;
-        match message::expect(&mut stream).await? {
-            StreamReply::Err(error) => Err(error.into()),
-            reply => Ok((stream, reply)),
-        }
+        Ok(stream)
     }
 
     /// Completes when the transport has ended.
     pub async fn ended(&self) {
         self.requests.closed().await;
+    }
+}
+
+/// Reads the other end's reply to a header.
+pub async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> Result<StreamReply, OpenError> {
+    match message::expect(stream).await? {
+        StreamReply::Err(error) => Err(error.into()),
+        reply => Ok(reply),
     }
 }
 
@@ -124,8 +152,9 @@ impl Incoming {
 }
 
 /// Drives the connection: it makes progress only while it is polled for inbound streams.
-async fn run<T: futures::AsyncRead + futures::AsyncWrite + Unpin>(
-    mut connection: Connection<T>,
+async fn run<T: AsyncRead + AsyncWrite + Unpin>(
+    mut connection: Connection<Gather<T>>,
+    outlet: Outlet<T>,
     mut wanted: mpsc::Receiver<oneshot::Sender<MuxStream>>,
     arrived: mpsc::Sender<MuxStream>,
 ) {
@@ -167,8 +196,13 @@ async fn run<T: futures::AsyncRead + futures::AsyncWrite + Unpin>(
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(error)),
                 Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => break,
             }
+        }
+        // Everything that was to be said has been collected.
+        match outlet.poll_drain(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Some(error.into())),
+            _ => Poll::Pending,
         }
     });
     let outcome = tokio::select! {

@@ -26,7 +26,9 @@ pub async fn both_ways(
     Ok(())
 }
 
-async fn one_way(
+/// Copies to the end of `from` and passes it on as a half-close, or until `to` can no longer be
+/// written to, which is no error.
+pub async fn one_way(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use coracle_guest_api::mux::Opener;
+use coracle_guest_api::mux::{self, MuxStream, OpenError, Opener};
 use coracle_guest_api::{StreamHeader, relay};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
@@ -46,25 +46,52 @@ pub(crate) async fn serve(listener: Slot<TcpListener>, container: SocketAddr, op
     }
 }
 
-async fn connect(client: TcpStream, container: SocketAddr, opener: Opener) {
+/// What the client says is sent on before the container is reached: by far most are.
+async fn connect(mut client: TcpStream, container: SocketAddr, opener: Opener) {
     let header = StreamHeader::DialTcp { address: container };
-    let refusal = match timeout(DIAL_TIME, opener.open(&header)).await {
-        Ok(Ok((stream, _))) => {
-            let result = match prepare(&client) {
-                Ok(()) => relay::both_ways(client, stream).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
-                tracing::debug!(%error, %container, "a forwarded connection broke off");
-            }
-            return;
-        }
-        Ok(Err(error)) => error.to_string(),
-        Err(elapsed) => elapsed.to_string(),
+    let begun = match prepare(&client) {
+        Ok(()) => timeout(DIAL_TIME, opener.begin(&header)).await,
+        Err(error) => return tracing::debug!(%error, "a client could not be served"),
     };
-    tracing::debug!(%container, refusal, "a container could not be reached");
-    // A clean end would look like an answer; a reset says what happened.
-    let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
+    let ended = match begun {
+        Ok(Ok(stream)) => carry(&mut client, stream).await,
+        Ok(Err(error)) => Err(Broken::Refused(error)),
+        Err(_) => Err(Broken::NoAnswer),
+    };
+    match ended {
+        Ok(()) => {}
+        Err(Broken::Off(error)) => {
+            tracing::debug!(%error, %container, "a forwarded connection broke off");
+        }
+        Err(refusal) => {
+            tracing::debug!(%container, %refusal, "a container could not be reached");
+            // A clean end would look like an answer; a reset says what happened.
+            let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+/// Why a connection did not end in order.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("the VM did not answer within {DIAL_TIME:?}")]
+    NoAnswer,
+    #[error(transparent)]
+    Refused(#[from] OpenError),
+    #[error(transparent)]
+    Off(#[from] io::Error),
+}
+
+async fn carry(client: &mut TcpStream, stream: MuxStream) -> Result<(), Broken> {
+    let (from_client, to_client) = client.split();
+    let (mut from_container, to_container) = tokio::io::split(stream);
+    let there = async { Ok(relay::one_way(from_client, to_container).await?) };
+    let back = async {
+        let reply = timeout(DIAL_TIME, mux::answer(&mut from_container)).await;
+        reply.map_err(|_| Broken::NoAnswer)??;
+        Ok(relay::one_way(from_container, to_client).await?)
+    };
+    tokio::try_join!(there, back).map(drop)
 }
 
 fn prepare(client: &TcpStream) -> io::Result<()> {

@@ -25,6 +25,14 @@ use tokio::sync::Mutex;
 
 use crate::host::Qemu;
 
+/// The emulated processor: all that QEMU can do, but for the features that tell kernel and libc
+/// to copy and to clear memory by `rep movsb` and `rep stosb`. QEMU executes these byte by
+/// byte; without them copies are three times as fast, and clears more than ten times.
+#[cfg(target_arch = "x86_64")]
+const EMULATED: &str = "max,erms=off,fsrm=off,fzrm=off,fsrs=off,fsrc=off";
+#[cfg(not(target_arch = "x86_64"))]
+const EMULATED: &str = "max";
+
 /// What runs the guest's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Accelerator {
@@ -46,7 +54,7 @@ impl Accelerator {
     pub(crate) fn options(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Kvm => &[("-accel", "kvm"), ("-cpu", "host")],
-            Self::Tcg => &[("-accel", "tcg,thread=multi"), ("-cpu", "max")],
+            Self::Tcg => &[("-accel", "tcg,thread=multi"), ("-cpu", EMULATED)],
         }
     }
 }

@@ -37,7 +37,10 @@ pub(crate) fn run() -> ExitCode {
 fn start(logs: Logs) -> Result<Infallible, Fatal> {
     let boot = early::boot()?;
     tracing::info!("image {}, entered the root", boot.image_version);
+    // All bytes pass through the multiplexer's one task; to wake another thread for what it hands
+    // on costs more, in a guest, than a second thread wins.
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()?;
     runtime.block_on(live(boot, logs))

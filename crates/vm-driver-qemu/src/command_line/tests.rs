@@ -74,7 +74,7 @@ fn memory_is_shared_and_the_kernel_booted_directly() {
 #[test]
 fn each_accelerator_has_its_own_cpu() {
     let tcg = built(&config(), Accelerator::Tcg).unwrap();
-    assert_has(&tcg, &["-accel\ntcg,thread=multi\n-cpu\nmax\n"]);
+    assert_has(&tcg, &["-accel\ntcg,thread=multi\n-cpu\nmax,"]);
     let kvm = built(&config(), Accelerator::Kvm).unwrap();
     assert_has(&kvm, &["-accel\nkvm\n-cpu\nhost\n"]);
     assert!(!kvm.contains("tcg"), "{kvm}");
