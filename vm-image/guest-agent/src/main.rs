@@ -19,6 +19,7 @@ mod engine;
 mod guest;
 mod log_ring;
 mod logging;
+mod memory;
 mod modules;
 mod mounts;
 mod network;

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock;
 use crate::guest::Guest;
+use crate::memory::Ended;
 use crate::serve;
 
 pub(crate) use fd_stream::FdStream;
@@ -71,8 +72,19 @@ async fn serve_one(
     }
     let (opener, mut incoming) = mux::start(stream, End::Guest);
     guest.opener.send_replace(Some(opener));
-    while let Some(stream) = incoming.accept().await {
-        tokio::spawn(serve::serve(guest.clone(), stream));
+    let ended = Arc::new(Ended::default());
+    let serving = async {
+        while let Some(stream) = incoming.accept().await {
+            let (guest, ended) = (guest.clone(), ended.clone());
+            tokio::spawn(async move {
+                serve::serve(guest, stream).await;
+                ended.tell();
+            });
+        }
+    };
+    tokio::select! {
+        () = serving => {}
+        never = ended.give_back() => match never {},
     }
     guest.opener.send_replace(None);
     tracing::info!("the daemon is gone");

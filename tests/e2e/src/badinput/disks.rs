@@ -79,7 +79,7 @@ say exit; docker wait fill
 say read; docker run --rm --volume kept:/data "$IMAGE" cat /data/word
 say sums; docker logs fill; docker run --rm --volume kept:/data "$IMAGE" sha256sum /data/fill
 while coracle status | grep 'disk is full'; do sleep 1; done
-say restarts; coracle status --json | grep -o '"restarts":[0-9]*'
+say restarts; coracle status --json | grep -o '"restarts": *[0-9]*' | tr -d ' '
 "#;
 
 pub(super) fn full_host(coracle: &Coracle) -> Result<()> {
