@@ -102,6 +102,8 @@ pub(super) fn swarm_is_there_after_a_hundred_days(coracle: &Coracle) -> Result<(
     // For the tests after this one, whatever came of it.
     restart_at(now()?.as_secs())?;
     coracle.await_running()?;
+    drop(swarm);
+    coracle.docker(["swarm", "leave", "--force"]).ok()?;
     seen?;
     Ok(())
 }
