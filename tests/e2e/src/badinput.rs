@@ -48,6 +48,12 @@ pub(crate) const IN_VM: Suite = Suite {
     ],
 };
 
+/// Takes the VM from the others for a while.
+pub(crate) const LIFE: Suite = Suite {
+    name: "badinput",
+    tests: tests![disks::full_host],
+};
+
 /// Fails unless the program ends with this code and one line of error that has all the parts.
 fn refuses(program: Program, code: i32, parts: &[&str]) -> Result<()> {
     let outcome = program.run()?;

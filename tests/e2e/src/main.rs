@@ -34,6 +34,7 @@ const IN_VM: &[Suite] = &[
     badinput::IN_VM,
     limits::SUITE,
     engine::LIFE,
+    badinput::LIFE,
 ];
 
 fn main() -> ExitCode {

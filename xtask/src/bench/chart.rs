@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::figure::{Better, Figure};
+use super::figure::{Figure, Quantity};
 use super::report::number;
 
 const WIDTH: f64 = 720.0;
@@ -25,12 +25,9 @@ pub(super) fn svg(figures: &[Figure]) -> String {
         let top = 10.0 + GROUP * index as f64;
         let scale =
             (WIDTH - LEFT - 100.0) / figure.ours().max(figure.peer()).max(f64::MIN_POSITIVE);
-        let better = match figure.better {
-            Better::Lower => "lower",
-            Better::Higher => "higher",
-        };
+        let Quantity { unit, better, .. } = figure.quantity;
         label(&mut svg, 8.0, top + 13.0, &figure.title());
-        let unit = format!("{}, {better} is better", figure.unit);
+        let unit = format!("{unit}, {} is better", better.name());
         label(&mut svg, 8.0, top + 31.0, &unit);
         let pair = [
             ("coracle", figure.ours(), OURS),
@@ -58,15 +55,18 @@ fn label(svg: &mut String, x: f64, y: f64, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::figure::Better;
     use super::*;
 
     #[test]
     fn the_longer_bar_is_that_of_the_larger_number() {
         let figure = Figure {
-            bench: "a<b",
-            variant: "",
-            unit: "s",
-            better: Better::Lower,
+            quantity: Quantity {
+                bench: "a<b",
+                variant: "",
+                unit: "s",
+                better: Better::Lower,
+            },
             ours: vec![1.0],
             peer: vec![2.0],
             peer_name: "peer",

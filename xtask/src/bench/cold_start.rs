@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use coracle_vm_harness::{Coracle, process};
 
 use super::debian_guest::{self, DebianGuest, copy_sparse};
-use super::figure::{Better, Figure, in_turn};
+use super::figure::{Better, Figure, Quantity, in_turn};
 use super::stage::{self, Stage};
 use super::{Bench, load};
 
@@ -54,10 +54,12 @@ fn run(stage: &Stage) -> Result<Vec<Figure>> {
     )?;
     let [ours, theirs] = <[_; 2]>::try_from(samples).expect("two sides");
     Ok(vec![Figure {
-        bench: BENCH.name,
-        variant: "",
-        unit: "s",
-        better: Better::Lower,
+        quantity: Quantity {
+            bench: BENCH.name,
+            variant: "",
+            unit: "s",
+            better: Better::Lower,
+        },
         ours,
         peer: theirs,
         peer_name: "systemd",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::Bench;
-use super::figure::{Better, Figure};
+use super::figure::{Better, Figure, Quantity};
 use super::stage::Stage;
 
 pub(super) const BENCH: Bench = Bench {
@@ -41,10 +41,12 @@ fn run(stage: &Stage) -> Result<Vec<Figure>> {
         resident.push(coracle_vm_harness::process::resident(daemon)? as f64 / 1e6);
     }
     let beside_limit = |variant, unit, ours: Vec<f64>, limit| Figure {
-        bench: BENCH.name,
-        variant,
-        unit,
-        better: Better::Lower,
+        quantity: Quantity {
+            bench: BENCH.name,
+            variant,
+            unit,
+            better: Better::Lower,
+        },
         peer: vec![limit; ours.len()],
         ours,
         peer_name: "limit",

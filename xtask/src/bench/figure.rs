@@ -10,14 +10,30 @@ pub(super) enum Better {
     Higher,
 }
 
-/// One comparison.
-#[derive(Debug)]
-pub(super) struct Figure {
+impl Better {
+    /// As it stands in the report.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Lower => "lower",
+            Self::Higher => "higher",
+        }
+    }
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quantity {
     pub(super) bench: &'static str,
     /// Which of several of this bench, as a direction; may be empty.
     pub(super) variant: &'static str,
     pub(super) unit: &'static str,
     pub(super) better: Better,
+}
+
+/// One comparison.
+#[derive(Debug)]
+pub(super) struct Figure {
+    pub(super) quantity: Quantity,
     pub(super) ours: Vec<f64>,
     pub(super) peer: Vec<f64>,
     pub(super) peer_name: &'static str,
@@ -42,7 +58,7 @@ impl Figure {
     }
 
     pub(super) fn reaches_its_goal(&self) -> bool {
-        match self.better {
+        match self.quantity.better {
             Better::Lower => self.ratio() <= self.goal,
             Better::Higher => self.ratio() >= self.goal,
         }
@@ -50,9 +66,10 @@ impl Figure {
 
     /// The name with the variant.
     pub(super) fn title(&self) -> String {
-        match self.variant {
-            "" => self.bench.to_owned(),
-            variant => format!("{}, {variant}", self.bench),
+        let Quantity { bench, variant, .. } = self.quantity;
+        match variant {
+            "" => bench.to_owned(),
+            variant => format!("{bench}, {variant}"),
         }
     }
 
@@ -62,7 +79,7 @@ impl Figure {
             "{}: {:.4} {} beside {:.4} [{}], ratio {:.3}{}",
             self.title(),
             self.ours(),
-            self.unit,
+            self.quantity.unit,
             self.peer(),
             self.peer_name,
             self.ratio(),
@@ -76,13 +93,10 @@ impl Figure {
 
     pub(super) fn json(&self) -> Value {
         json!({
-            "bench": self.bench,
-            "variant": self.variant,
-            "unit": self.unit,
-            "better": match self.better {
-                Better::Lower => "lower",
-                Better::Higher => "higher",
-            },
+            "bench": self.quantity.bench,
+            "variant": self.quantity.variant,
+            "unit": self.quantity.unit,
+            "better": self.quantity.better.name(),
             "ours": self.ours(),
             "peer": self.peer(),
             "peer_name": self.peer_name,

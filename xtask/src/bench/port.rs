@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Bench;
-use super::figure::{Better, Figure, in_turn};
+use super::figure::{Better, Figure, Quantity, in_turn};
 use super::load::{self, Answered, Target};
 use super::servers::BULK;
 use super::stage::Stage;
@@ -43,39 +43,52 @@ type Measure = dyn Fn(&Door) -> Result<f64>;
 fn throughput(stage: &Stage) -> Result<Vec<Figure>> {
     let out = |door: &Door| load::download(&Target::Tcp(door.source), BULK);
     let into = |door: &Door| load::upload(door.sink, BULK);
-    let mut figures = compare(stage, THROUGHPUT.name, "out", "MB/s", Better::Higher, &out)?;
-    figures.extend(compare(
-        stage,
-        THROUGHPUT.name,
-        "in",
-        "MB/s",
-        Better::Higher,
-        &into,
-    )?);
+    let quantity = |variant| Quantity {
+        bench: THROUGHPUT.name,
+        variant,
+        unit: "MB/s",
+        better: Better::Higher,
+    };
+    let mut figures = compare(stage, quantity("out"), &out)?;
+    figures.extend(compare(stage, quantity("in"), &into)?);
     Ok(figures)
 }
 
 fn requests(stage: &Stage) -> Result<Vec<Figure>> {
-    let mut figures = Vec::new();
-    for (name, anew) in MANNERS {
-        let rate = move |door: &Door| Ok(ask(door, 16, anew)?.per_second);
-        figures.extend(compare(
-            stage,
-            REQUESTS.name,
-            name,
-            "requests/s",
-            Better::Higher,
-            &rate,
-        )?);
-    }
-    Ok(figures)
+    let quantity = Quantity {
+        bench: REQUESTS.name,
+        variant: "",
+        unit: "requests/s",
+        better: Better::Higher,
+    };
+    in_both_manners(stage, quantity, 16, |answered| answered.per_second)
 }
 
 fn p99(stage: &Stage) -> Result<Vec<Figure>> {
+    let quantity = Quantity {
+        bench: P99.name,
+        variant: "",
+        unit: "ms",
+        better: Better::Lower,
+    };
+    in_both_manners(stage, quantity, 4, |answered| answered.p99)
+}
+
+/// One number of what the clients' requests came to, for each of [`MANNERS`].
+fn in_both_manners(
+    stage: &Stage,
+    quantity: Quantity,
+    clients: usize,
+    number: fn(Answered) -> f64,
+) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    for (name, anew) in MANNERS {
-        let time = move |door: &Door| Ok(ask(door, 4, anew)?.p99);
-        figures.extend(compare(stage, P99.name, name, "ms", Better::Lower, &time)?);
+    for (variant, anew) in MANNERS {
+        let measure = move |door: &Door| Ok(number(ask(door, clients, anew)?));
+        let quantity = Quantity {
+            variant,
+            ..quantity
+        };
+        figures.extend(compare(stage, quantity, &measure)?);
     }
     Ok(figures)
 }
@@ -85,14 +98,7 @@ fn ask(door: &Door, clients: usize, anew: bool) -> Result<Answered> {
 }
 
 /// Measures our way and all peers' ways in turn; a figure for each peer.
-fn compare(
-    stage: &Stage,
-    bench: &'static str,
-    variant: &'static str,
-    unit: &'static str,
-    better: Better,
-    measure: &Measure,
-) -> Result<Vec<Figure>> {
+fn compare(stage: &Stage, quantity: Quantity, measure: &Measure) -> Result<Vec<Figure>> {
     let ways: &Ways = stage.ways()?;
     let mut sides = vec![("ours", ways.published)];
     sides.extend(ways.peers.iter().map(|peer| (peer.name, peer.door)));
@@ -108,10 +114,7 @@ fn compare(
     let mut samples = in_turn(stage.runs, &mut sides)?.into_iter();
     let ours = samples.next().unwrap_or_default();
     let figure = |(peer, samples): (&super::ways::Peer, Vec<f64>)| Figure {
-        bench,
-        variant,
-        unit,
-        better,
+        quantity,
         ours: ours.clone(),
         peer: samples,
         peer_name: peer.name,

@@ -56,7 +56,7 @@ fn text(measured: &[(&Bench, Vec<Figure>)], facts: &[String]) -> Result<String> 
                 figure.peer_name,
                 list(&figure.ours),
                 list(&figure.peer),
-                figure.unit
+                figure.quantity.unit
             )?;
         }
         let mut told: Vec<&str> = Vec::new();
@@ -76,7 +76,7 @@ fn table<'a>(figures: impl Iterator<Item = &'a Figure>) -> Result<String> {
         "| bench | ours | peer | unit | ratio | goal | reached |\n|---|---|---|---|---|---|---|\n",
     );
     for figure in figures {
-        let goal = match figure.better {
+        let goal = match figure.quantity.better {
             Better::Lower => format!("at most {}", figure.goal),
             Better::Higher => format!("at least {}", figure.goal),
         };
@@ -87,7 +87,7 @@ fn table<'a>(figures: impl Iterator<Item = &'a Figure>) -> Result<String> {
             number(figure.ours()),
             number(figure.peer()),
             figure.peer_name,
-            figure.unit,
+            figure.quantity.unit,
             figure.ratio(),
             if figure.reaches_its_goal() {
                 "yes"
@@ -116,14 +116,17 @@ pub(super) fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::figure::Quantity;
     use super::*;
 
     fn figure(better: Better, ours: f64) -> Figure {
         Figure {
-            bench: "speed",
-            variant: "uphill",
-            unit: "MB/s",
-            better,
+            quantity: Quantity {
+                bench: "speed",
+                variant: "uphill",
+                unit: "MB/s",
+                better,
+            },
             ours: vec![ours, ours, 100.0],
             peer: vec![10.0],
             peer_name: "snail",

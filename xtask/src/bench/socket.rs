@@ -8,7 +8,7 @@ use anyhow::Result;
 use coracle_vm_harness::Coracle;
 
 use super::Bench;
-use super::figure::{Better, Figure, Side, in_turn};
+use super::figure::{Better, Figure, Quantity, Side, in_turn};
 use super::load::{self, Target};
 use super::stage::Stage;
 
@@ -36,8 +36,13 @@ fn latency(stage: &Stage) -> Result<Vec<Figure>> {
             let target = Target::Unix(socket.to_owned());
             Ok(load::requests(&target, "/_ping", 1, anew, ASK_FOR)?.p50)
         };
-        let figure = compare(stage, LATENCY.name, variant, "ms", Better::Lower, &time)?;
-        figures.push(figure);
+        let quantity = Quantity {
+            bench: LATENCY.name,
+            variant,
+            unit: "ms",
+            better: Better::Lower,
+        };
+        figures.push(compare(stage, quantity, &time)?);
     }
     Ok(figures)
 }
@@ -55,16 +60,18 @@ fn throughput(stage: &Stage) -> Result<Vec<Figure>> {
         docker(&["image", "rm", IMAGE]).ok()?;
         Ok(length / took)
     };
-    let figure = compare(stage, THROUGHPUT.name, "", "MB/s", Better::Higher, &speed)?;
-    Ok(vec![figure])
+    let quantity = Quantity {
+        bench: THROUGHPUT.name,
+        variant: "",
+        unit: "MB/s",
+        better: Better::Higher,
+    };
+    Ok(vec![compare(stage, quantity, &speed)?])
 }
 
 fn compare(
     stage: &Stage,
-    bench: &'static str,
-    variant: &'static str,
-    unit: &'static str,
-    better: Better,
+    quantity: Quantity,
     measure: &dyn Fn(&Path) -> Result<f64>,
 ) -> Result<Figure> {
     let ways = stage.ways()?;
@@ -75,10 +82,7 @@ fn compare(
     ];
     let [ours, peer] = <[_; 2]>::try_from(in_turn(stage.runs, &mut sides)?).expect("two sides");
     Ok(Figure {
-        bench,
-        variant,
-        unit,
-        better,
+        quantity,
         ours,
         peer,
         peer_name: "ssh",

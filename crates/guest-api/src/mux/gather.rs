@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use futures::io::BufReader;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How much waits for the transport before writers have to, in bytes.
@@ -20,13 +21,10 @@ const OUT: usize = 256 << 10;
 const IN: usize = 128 << 10;
 
 /// The multiplexer's end.
+pub(super) type Gather<T> = BufReader<Inlet<T>>;
+
 #[derive(Debug)]
-pub(super) struct Gather<T> {
-    outlet: Outlet<T>,
-    arrived: Box<[u8]>,
-    /// The part of `arrived` that is not taken yet.
-    rest: std::ops::Range<usize>,
-}
+pub(super) struct Inlet<T>(Outlet<T>);
 
 /// The driver's end.
 #[derive(Debug)]
@@ -41,19 +39,15 @@ struct Sending<T> {
 }
 
 /// Both ends of a transport.
-pub(super) fn gather<T>(io: T) -> (Gather<T>, Outlet<T>) {
+pub(super) fn gather<T: AsyncRead + Unpin>(io: T) -> (Gather<T>, Outlet<T>) {
     let sending = Sending {
         io,
         bytes: Vec::new(),
         sent: 0,
     };
     let shared = Arc::new(Mutex::new(sending));
-    let gather = Gather {
-        outlet: Outlet(shared.clone()),
-        arrived: vec![0; IN].into(),
-        rest: 0..0,
-    };
-    (gather, Outlet(shared))
+    let inlet = Inlet(Outlet(shared.clone()));
+    (BufReader::with_capacity(IN, inlet), Outlet(shared))
 }
 
 impl<T: AsyncWrite + Unpin> Outlet<T> {
@@ -98,33 +92,25 @@ impl<T: AsyncWrite + Unpin> Sending<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> futures::AsyncRead for Gather<T> {
+impl<T: AsyncRead + Unpin> futures::AsyncRead for Inlet<T> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        if this.rest.is_empty() {
-            let mut arrived = ReadBuf::new(&mut this.arrived);
-            ready!(Pin::new(&mut this.outlet.lock().io).poll_read(cx, &mut arrived))?;
-            this.rest = 0..arrived.filled().len();
-        }
-        let count = this.rest.len().min(buffer.len());
-        let start = this.rest.start;
-        buffer[..count].copy_from_slice(&this.arrived[start..start + count]);
-        this.rest.start += count;
-        Poll::Ready(Ok(count))
+        let mut arrived = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.0.lock().io).poll_read(cx, &mut arrived))?;
+        Poll::Ready(Ok(arrived.filled().len()))
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> futures::AsyncWrite for Gather<T> {
+impl<T: AsyncWrite + Unpin> futures::AsyncWrite for Inlet<T> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut sending = self.outlet.lock();
+        let mut sending = self.0.lock();
         if sending.waiting() >= OUT {
             // Pending with some room again is enough; the driver goes on.
             let drained = sending.poll_drain(cx)?;
@@ -141,7 +127,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> futures::AsyncWrite for Gather<T> {
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut sending = self.outlet.lock();
+        let mut sending = self.0.lock();
         ready!(sending.poll_drain(cx))?;
         Pin::new(&mut sending.io).poll_shutdown(cx)
     }
