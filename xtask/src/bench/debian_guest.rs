@@ -53,7 +53,7 @@ chroot "$1" update-initramfs -u -k all
 
 /// Makes the disk of the extracted tree; as root of a user namespace where it is not run by root.
 const MAKE_DISK: &str = r#"set -e
-mkdir "$1/tree"
+mkdir -p "$1/tree/dev"
 tar --extract --file "$1/tree.tar" --directory "$1/tree"
 cp "$1"/tree/boot/vmlinuz-* "$1/vmlinuz"
 cp "$1"/tree/boot/initrd.img-* "$1/initrd.img"
