@@ -1,6 +1,7 @@
 //! The daemon's API: HTTP over its private socket.
 
 mod answer;
+mod debug;
 mod logs;
 mod progress;
 mod routes;
@@ -10,6 +11,7 @@ mod swarm;
 
 use coracle_daemon_api::{ApiError, ErrorCode, Status};
 use coracle_host_paths::HostPaths;
+use coracle_live_debug::Sessions;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -39,6 +41,7 @@ pub(crate) struct Daemon {
     events: mpsc::Sender<Event>,
     status: watch::Receiver<Status>,
     paths: HostPaths,
+    debugging: Sessions,
 }
 
 impl Daemon {
@@ -47,11 +50,13 @@ impl Daemon {
         events: mpsc::Sender<Event>,
         status: watch::Receiver<Status>,
         paths: HostPaths,
+        debugging: Sessions,
     ) -> Self {
         Self {
             events,
             status,
             paths,
+            debugging,
         }
     }
 

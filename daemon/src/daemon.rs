@@ -6,6 +6,7 @@ use coracle_daemon_api::{
 };
 use coracle_engine_proxy::{EngineAccess, MountPolicy};
 use coracle_guest_api::mux::Opener;
+use coracle_live_debug::Sessions;
 use coracle_port_forward::Forwarder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -33,6 +34,7 @@ pub async fn run(
     let store = Store::new(paths.settings_file(), options.facts.clone());
     let settings = store.load()?;
     let (events, receiver) = mpsc::channel(256);
+    let debugging = Sessions::default();
     let (sockets, engine_socket, mut ports) = {
         let (access, access_now) = watch::channel(EngineAccess::Down {
             message: "the VM is stopped: `coracle start` starts it".into(),
@@ -46,6 +48,7 @@ pub async fn run(
             access,
             policy,
             forwarder,
+            debugging: debugging.clone(),
         };
         (sockets, Task::spawn(serve), ports)
     };
@@ -55,7 +58,7 @@ pub async fn run(
     let listener = claim.listen(&paths.daemon_socket())?;
     let api = Api::serve(
         listener,
-        api::Daemon::new(events.clone(), status_now, paths),
+        api::Daemon::new(events.clone(), status_now, paths, debugging),
     );
     let outside = Task::spawn(async move {
         loop {

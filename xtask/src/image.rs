@@ -3,6 +3,7 @@
 mod base;
 mod initramfs;
 mod modules;
+mod python;
 mod recipe;
 mod root;
 

@@ -22,6 +22,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             &["coracle-guest-api", "coracle-vm-driver"],
         ),
         ("coracle-engine-proxy", &["coracle-guest-api"]),
+        ("coracle-live-debug", &["coracle-guest-api"]),
         ("coracle-port-forward", &["coracle-guest-api"]),
         (
             "coracle-vm-driver-qemu",
@@ -39,7 +40,11 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "coracle-host-paths",
             ],
         ),
-        ("coracle-guest-agent", &["coracle-guest-api"]),
+        ("coracle-debug-stub", &[]),
+        (
+            "coracle-guest-agent",
+            &["coracle-debug-stub", "coracle-guest-api"],
+        ),
         (
             "coracled",
             &[
@@ -47,6 +52,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "coracle-engine-proxy",
                 "coracle-guest-api",
                 "coracle-host-paths",
+                "coracle-live-debug",
                 "coracle-port-forward",
                 "coracle-vm-driver",
                 "coracle-vm-driver-qemu",

@@ -37,6 +37,8 @@ pub(crate) enum Verb {
     Shell(verb::shell::Args),
     /// Run services of many replicas: turn the engine's swarm on and off, show its services
     Swarm(verb::swarm::Args),
+    /// Open a debug port for a process in a container
+    Debug(verb::debug::Args),
     /// Read and change the settings
     Config(verb::config::Args),
     /// Collect logs, settings and facts about this computer into a tar file

@@ -2,6 +2,7 @@
 
 pub(crate) mod completion;
 pub(crate) mod config;
+pub(crate) mod debug;
 pub(crate) mod diagnose;
 pub(crate) mod logs;
 pub(crate) mod reset;
@@ -31,6 +32,7 @@ pub(crate) async fn run(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Logs(args) => logs::run(args, &session).await,
         Verb::Shell(args) => shell::run(args, &session).await,
         Verb::Swarm(args) => swarm::run(args, &session).await,
+        Verb::Debug(args) => debug::run(args, &session).await,
         Verb::Config(args) => config::run(args, &session).await,
         Verb::Diagnose(args) => diagnose::run(args, &session).await,
         Verb::Reset(args) => reset::run(args, &session).await,

@@ -12,8 +12,9 @@ use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    API_VERSION, ApiError, ErrorCode, Hello, Progress, Setting, SettingChange, SettingsChanged,
-    StartOptions, Status, StopOptions, SwarmChange, SwarmStatus, paths, platform,
+    API_VERSION, ApiError, DebugRequest, DebugSession, DebugStop, ErrorCode, Hello, Progress,
+    Setting, SettingChange, SettingsChanged, StartOptions, Status, StopOptions, SwarmChange,
+    SwarmStatus, paths, platform,
 };
 
 /// Why a call failed.
@@ -151,6 +152,25 @@ impl Client {
     pub async fn change_swarm(&self, change: SwarmChange) -> Result<SwarmStatus, ClientError> {
         let body = serde_json::to_vec(&change)?.into();
         let response = self.send(Method::POST, paths::SWARM, body).await?;
+        Ok(serde_json::from_slice(&collect(response).await?)?)
+    }
+
+    /// The debug sessions.
+    pub async fn debug_sessions(&self) -> Result<Vec<DebugSession>, ClientError> {
+        self.get(paths::DEBUG).await
+    }
+
+    /// Begins a debug session, or finds the one there is.
+    pub async fn debug(&self, request: &DebugRequest) -> Result<DebugSession, ClientError> {
+        let body = serde_json::to_vec(request)?.into();
+        let response = self.send(Method::POST, paths::DEBUG, body).await?;
+        Ok(serde_json::from_slice(&collect(response).await?)?)
+    }
+
+    /// Ends debug sessions; none that fits is an error.
+    pub async fn stop_debug(&self, stop: &DebugStop) -> Result<Vec<DebugSession>, ClientError> {
+        let body = serde_json::to_vec(stop)?.into();
+        let response = self.send(Method::POST, paths::DEBUG_STOP, body).await?;
         Ok(serde_json::from_slice(&collect(response).await?)?)
     }
 

@@ -6,6 +6,7 @@
 //! with a status of 4xx or 5xx.
 
 mod client;
+mod debug;
 mod error;
 mod platform;
 mod settings;
@@ -16,6 +17,7 @@ mod swarm;
 pub use coracle_vm_driver::{Capabilities, HostSupport, VmUsage};
 
 pub use client::{Client, ClientError, ShellStream};
+pub use debug::{DebugPath, DebugRequest, DebugSession, DebugStop, Runtime};
 pub use error::{ApiError, ErrorCode};
 pub use settings::{Setting, SettingChange, SettingsChanged};
 pub use status::{
@@ -39,6 +41,10 @@ pub mod paths {
     /// GET: [`SwarmStatus`](crate::SwarmStatus). POST [`SwarmChange`](crate::SwarmChange): the
     /// status after it.
     pub const SWARM: &str = "/v1/swarm";
+    /// GET: all [`DebugSession`](crate::DebugSession)s. POST [`DebugRequest`](crate::DebugRequest): the session.
+    pub const DEBUG: &str = "/v1/debug";
+    /// POST [`DebugStop`](crate::DebugStop): the [`DebugSession`](crate::DebugSession)s that were ended.
+    pub const DEBUG_STOP: &str = "/v1/debug/stop";
     /// POST [`StartOptions`](crate::StartOptions): progress lines.
     pub const START: &str = "/v1/start";
     /// POST [`StopOptions`](crate::StopOptions): progress lines.

@@ -15,6 +15,7 @@
 
 pub mod boot;
 pub mod datagram;
+pub mod debug;
 pub mod exec;
 pub mod hello;
 pub mod message;

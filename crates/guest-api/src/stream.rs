@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::debug::DebugTarget;
 use crate::exec::ExecRequest;
 use crate::port::PortRequest;
 use crate::resolve::Lookup;
@@ -47,6 +48,14 @@ pub enum StreamHeader {
     /// Host to guest. Stops the engine in order, syncs, unmounts; the reply comes
     /// first, the end of the VM is the sign that it is done.
     Shutdown,
+    /// Host to guest. Makes a process ready for a debugger, which it goes on without. One
+    /// [`DebugProcess`](crate::debug::DebugProcess) message follows the reply, and the stream ends.
+    DebugPrepare(DebugTarget),
+    /// Host to guest. The same, then bytes to and from what debugs it; native code is stopped when the
+    /// reply comes, and goes on when the stream ends.
+    Debug(DebugTarget),
+    /// Host to guest. Undoes what was made ready; ends after the reply.
+    DebugEnd(DebugTarget),
     /// Guest to host. A published port: held for as long as the stream is open. The reply
     /// says whether the host listens; `Err` carries the sentence for `docker run`.
     Port(PortRequest),
@@ -121,6 +130,8 @@ pub enum AgentErrorCode {
     AddressInUse,
     /// The other side may not bind it (a privileged port).
     PermissionDenied,
+    /// The process is not there, or not as it was asked for.
+    NoProcess,
     /// The header cannot be served by this end.
     Unsupported,
     /// Anything else.

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request as HttpRequest};
 
 use super::answer::{Answer, body, failure, json, lines};
-use super::{Daemon, logs, progress, shell, swarm};
+use super::{Daemon, debug, logs, progress, shell, swarm};
 use crate::event::Request;
 
 /// Answers one request, whatever happens in it.
@@ -64,6 +64,15 @@ async fn route(daemon: Daemon, request: HttpRequest<Incoming>) -> Result<Answer,
         (Method::POST, paths::SWARM) => {
             let change = body(request.into_body()).await?;
             json(&swarm::change(&daemon, change).await?)
+        }
+        (Method::GET, paths::DEBUG) => json(&debug::list(&daemon)),
+        (Method::POST, paths::DEBUG) => {
+            let request = body(request.into_body()).await?;
+            json(&debug::open(&daemon, request).await?)
+        }
+        (Method::POST, paths::DEBUG_STOP) => {
+            let stop = body(request.into_body()).await?;
+            json(&debug::stop(&daemon, stop).await?)
         }
         (Method::POST, paths::SHELL) => shell::answer(&daemon, request).await,
         (method, path) => Err(ApiError::new(

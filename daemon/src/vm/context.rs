@@ -6,6 +6,7 @@ use coracle_engine_proxy::{EngineAccess, MountPolicy};
 use coracle_guest_api::HelloReply;
 use coracle_guest_api::status::AgentStatus;
 use coracle_host_paths::HostPaths;
+use coracle_live_debug::Sessions;
 use coracle_port_forward::Forwarder;
 use coracle_vm_driver::HostSupport;
 use tokio::sync::{mpsc, watch};
@@ -42,6 +43,7 @@ pub(crate) struct Sockets {
     pub(crate) access: watch::Sender<EngineAccess>,
     pub(crate) policy: watch::Sender<MountPolicy>,
     pub(crate) forwarder: Forwarder,
+    pub(crate) debugging: Sessions,
 }
 
 /// What is known.
@@ -175,6 +177,7 @@ impl Context {
         self.run += 1;
         self.facts.vm = VmFacts::default();
         self.sockets.forwarder.clear();
+        self.sockets.debugging.clear();
         disks::remove_config(&self.paths.config_disk());
     }
 

@@ -3,7 +3,9 @@
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{BREAKPOINT, Cause, Registers, Watchpoints, cause, description};
+pub(crate) use x86_64::{
+    BREAKPOINT, Cause, ExtendedState, Registers, Watchpoints, cause, description,
+};
 
 use gdbstub::arch;
 

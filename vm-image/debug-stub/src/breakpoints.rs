@@ -146,7 +146,12 @@ impl Breakpoints {
         patched
     }
 
-    fn overlaps(&self, address: u64, length: usize, mut each: impl FnMut(usize, usize, Instruction)) {
+    fn overlaps(
+        &self,
+        address: u64,
+        length: usize,
+        mut each: impl FnMut(usize, usize, Instruction),
+    ) {
         let first = address.saturating_sub(BREAKPOINT.len() as u64 - 1);
         let end = address.saturating_add(length as u64);
         for (breakpoint, original) in self.originals.range(first..end) {

@@ -18,6 +18,7 @@ mod guard;
 mod journal;
 mod memory;
 mod proc;
+mod python;
 mod session;
 mod signals;
 mod target;
@@ -31,6 +32,7 @@ use nix::unistd::Pid;
 use children::Children;
 pub use error::AttachError;
 use journal::Journal;
+pub use python::{PythonError, run_python};
 use target::Process;
 use tracer::Tracer;
 

@@ -59,9 +59,7 @@ pub(crate) fn serve(process: &mut Process, stream: &UnixStream) -> Result<(), Br
             }
             GdbStubStateMachine::CtrlCInterrupt(asked) => {
                 let reason = process.interrupt()?;
-                asked
-                    .interrupt_handled(process, reason)
-                    .map_err(protocol)?
+                asked.interrupt_handled(process, reason).map_err(protocol)?
             }
             GdbStubStateMachine::Disconnected(end) => {
                 if end.get_reason() == DisconnectReason::Kill {

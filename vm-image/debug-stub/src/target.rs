@@ -84,7 +84,9 @@ fn reason((tid, stop): (Pid, Stop)) -> MultiThreadStopReason<u64> {
 
 /// gdbstub's thread ids are never 0, and neither are Linux'.
 fn to_gdb(tid: Pid) -> Tid {
-    let number = usize::try_from(tid.as_raw()).ok().and_then(NonZeroUsize::new);
+    let number = usize::try_from(tid.as_raw())
+        .ok()
+        .and_then(NonZeroUsize::new);
     number.unwrap_or(NonZeroUsize::MIN)
 }
 

@@ -8,7 +8,7 @@
 
 mod births;
 mod detach;
-mod requests;
+pub(crate) mod requests;
 mod stops;
 mod thread;
 
@@ -29,8 +29,8 @@ use crate::journal::Journal;
 use crate::memory::Memory;
 use crate::proc;
 pub(crate) use stops::{End, Stop};
-use thread::{State, Thread};
 pub(crate) use thread::Want;
+use thread::{State, Thread};
 
 /// How long the threads may take to stop at first; one in an uninterruptible wait (of a file
 /// server that has gone) may never do it.

@@ -226,7 +226,10 @@ fn one_tracer_at_a_time() {
     let _client = attached.connect();
     let second = Attached::to(program.id());
     let client = second.connect_refused();
-    assert!(client.contains("is being traced already, by attach"), "{client}");
+    assert!(
+        client.contains("is being traced already, by attach"),
+        "{client}"
+    );
     program.is_alive();
 }
 

@@ -9,6 +9,7 @@ use coracle_guest_api::status::EngineState;
 use coracle_guest_api::stream::GuestLog;
 use tokio::sync::{Notify, watch};
 
+use crate::debug;
 use crate::early::EarlyBoot;
 use crate::log_ring::LogRing;
 use crate::reaper::Reaper;
@@ -33,6 +34,8 @@ pub(crate) struct Guest {
     pub(crate) shares: Mutex<Vec<String>>,
     /// Opens streams to the daemon; `None` while there is no transport.
     pub(crate) opener: watch::Sender<Option<Opener>>,
+    /// Python processes that serve debuggers.
+    pub(crate) python: debug::python::Ports,
     /// Asks for the end of the VM.
     pub(crate) power_off: Notify,
 }
@@ -82,6 +85,7 @@ impl Guest {
             degraded: Degraded::default(),
             shares: Mutex::default(),
             opener: watch::Sender::new(None),
+            python: debug::python::Ports::default(),
             power_off: Notify::new(),
         }
     }

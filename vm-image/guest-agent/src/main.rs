@@ -1,8 +1,9 @@
 //! The guest agent: PID 1 in the guest, from the initramfs to the power switch.
 //!
-//! One static program with two faces, chosen by its name: as `/init` it boots the guest,
+//! One static program with three faces, chosen by its name: as `/init` it boots the guest,
 //! supervises containerd and dockerd and serves the daemon's streams; as
-//! `coracle-docker-proxy` it stands in for dockerd's userland proxy ([`docker_proxy`]).
+//! `coracle-docker-proxy` it stands in for dockerd's userland proxy ([`docker_proxy`]); as
+//! `coracle-debug-stub` it traces one process for a debugger ([`debug`]).
 //!
 //! The boot goes [`early`] (initramfs, before any thread), [`boot`] (everything else, in
 //! parallel), then the agent lives in [`boot::run`]'s loop until [`power`] ends it. A panic of
@@ -12,6 +13,7 @@ mod boot;
 mod clock;
 mod command;
 mod data_disk;
+mod debug;
 mod disks;
 mod docker_proxy;
 mod early;
@@ -42,6 +44,9 @@ fn main() -> ExitCode {
     let name = arguments.next().unwrap_or_default();
     if name.ends_with(docker_proxy::NAME) {
         return docker_proxy::main(arguments);
+    }
+    if name.ends_with(debug::STUB) {
+        return debug::stub(arguments);
     }
     if std::process::id() != 1 {
         eprintln!("{name}: this is the guest's PID 1; it does nothing anywhere else");

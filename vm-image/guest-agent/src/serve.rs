@@ -2,6 +2,7 @@
 
 mod bytes;
 mod datagrams;
+mod debug;
 mod events;
 mod exec;
 mod log;
@@ -69,6 +70,9 @@ async fn dispatch(
             guest.power_off.notify_one();
             Ok(())
         }
+        StreamHeader::DebugPrepare(target) => debug::prepare(guest, target, stream).await,
+        StreamHeader::Debug(target) => debug::debug(guest, target, stream).await,
+        StreamHeader::DebugEnd(target) => debug::end(guest, target, stream).await,
         StreamHeader::Port(_) | StreamHeader::Resolve { .. } => {
             let text = "ports and names are asked for by the guest, not by the host";
             refuse(stream, AgentError::new(AgentErrorCode::Unsupported, text)).await;

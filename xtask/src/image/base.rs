@@ -1,6 +1,7 @@
 //! Kernel, its modules for the initramfs, and the root: all that does not change with the agent.
 
 use super::modules::{self, Modules};
+use super::python;
 use super::recipe::{self, Recipe};
 use super::root;
 use crate::arch::Arch;
@@ -80,6 +81,7 @@ fn make(arch: Arch, hash: &str, refresh: bool, into: &Path) -> Result<()> {
     packages.unpack(&root_tree, &[])?;
     let chosen = available.select(&recipe.root_modules)?;
     root::prepare(&root_tree, &recipe)?;
+    python::add(&root_tree, &recipe.python)?;
     root::add_modules(&root_tree, &tree, &release, &chosen)?;
     depmod(&root_tree, &release)?;
     progress("image", "compressing the root file system");

@@ -13,6 +13,8 @@ pub(super) struct Recipe {
     pub(super) root_packages: Vec<String>,
     /// Debian packages of the kernel.
     pub(super) kernel_packages: Vec<String>,
+    /// Python packages that go into containers.
+    pub(super) python: Vec<String>,
     /// Names of the modules that find the root.
     pub(super) initramfs_modules: Vec<String>,
     /// Patterns of the modules of the root.
@@ -46,6 +48,7 @@ pub(super) fn read(arch: Arch) -> Result<Recipe> {
     Ok(Recipe {
         root_packages: list("packages/root")?,
         kernel_packages: list(&format!("packages/kernel.{arch}"))?,
+        python: list("packages/python")?,
         initramfs_modules: list("modules/initramfs")?,
         root_modules: list("modules/root")?,
         remove: list("remove")?,
@@ -67,6 +70,7 @@ pub(super) fn hash(arch: Arch) -> Result<String> {
     for source in [
         include_str!("base.rs"),
         include_str!("modules.rs"),
+        include_str!("python.rs"),
         include_str!("recipe.rs"),
         include_str!("root.rs"),
         include_str!("../debian.rs"),

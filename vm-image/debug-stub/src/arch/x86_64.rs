@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use super::Watch;
 pub(crate) use description::description;
-pub(crate) use registers::Registers;
+pub(crate) use registers::{ExtendedState, Registers};
 pub(crate) use watchpoints::Watchpoints;
 
 /// `int3`.

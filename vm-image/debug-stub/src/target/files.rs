@@ -43,7 +43,8 @@ impl HostIoOpen for Process {
         flags: HostIoOpenFlags,
         _: HostIoOpenMode,
     ) -> HostIoResult<u32, Self> {
-        let writing = HostIoOpenFlags::O_WRONLY | HostIoOpenFlags::O_RDWR | HostIoOpenFlags::O_CREAT;
+        let writing =
+            HostIoOpenFlags::O_WRONLY | HostIoOpenFlags::O_RDWR | HostIoOpenFlags::O_CREAT;
         if flags.intersects(writing) {
             return Err(HostIoError::Errno(HostIoErrno::EROFS));
         }

@@ -57,7 +57,7 @@ impl Tracer {
         };
         // It stops before its first instruction. Breakpoints must not change before it is let go: those
         // that it has inherited are the present ones.
-        if self.strangers.remove(&child) || requests::has_stopped(child) {
+        if self.strangers.remove(&child) || requests::stop_of(child).is_some() {
             self.let_go(child);
         }
     }

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 /// How a stopped thread goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Go {
+pub(crate) enum Go {
     Continue,
     Step,
     /// Stays stopped by the signal that stopped the process, until another one.
@@ -17,7 +17,7 @@ pub(super) enum Go {
 }
 
 /// Lets a thread go on with a signal, or 0; whether it was there.
-pub(super) fn go(tid: Pid, go: Go, signal: i32) -> bool {
+pub(crate) fn go(tid: Pid, go: Go, signal: i32) -> bool {
     let request = match go {
         Go::Continue => libc::PTRACE_CONT,
         Go::Step => libc::PTRACE_SINGLESTEP,
@@ -43,16 +43,16 @@ pub(super) fn next_status() -> Option<(Pid, c_int)> {
     }
 }
 
-/// Waits for the stop of one child or traced thread; false when it has ended instead.
-pub(super) fn has_stopped(tid: Pid) -> bool {
+/// Waits for the stop of one child or traced thread; `None` when it has ended instead.
+pub(crate) fn stop_of(tid: Pid) -> Option<c_int> {
     let mut status = 0;
     loop {
         // SAFETY: the status is a place of ours.
         let done = unsafe { libc::waitpid(tid.as_raw(), &raw mut status, libc::__WALL) };
         match done {
             -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-            -1 => return false,
-            _ => return libc::WIFSTOPPED(status),
+            -1 => return None,
+            _ => return libc::WIFSTOPPED(status).then_some(status),
         }
     }
 }

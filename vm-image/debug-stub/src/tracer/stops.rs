@@ -4,9 +4,9 @@ use nix::libc::{self, c_int};
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
+use super::Tracer;
 use super::requests::{self, Go};
 use super::thread::{State, Thread};
-use super::Tracer;
 use crate::arch::{self, Cause, Watch};
 
 /// Why a thread, and with it the process, has stopped.

@@ -87,7 +87,10 @@ impl Program {
         let output = Command::new("nm").arg(compiled()).output().unwrap();
         let symbols = String::from_utf8(output.stdout).unwrap();
         let suffix = format!(" {function}");
-        let line = symbols.lines().find(|line| line.ends_with(&suffix)).unwrap();
+        let line = symbols
+            .lines()
+            .find(|line| line.ends_with(&suffix))
+            .unwrap();
         let offset = u64::from_str_radix(line.split(' ').next().unwrap(), 16).unwrap();
         let maps = fs::read_to_string(format!("/proc/{}/maps", self.id())).unwrap();
         let start = maps.split('-').next().unwrap();
@@ -119,7 +122,8 @@ impl Drop for Program {
 fn compiled() -> &'static Path {
     static COMPILED: OnceLock<PathBuf> = OnceLock::new();
     COMPILED.get_or_init(|| {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("busy-{}", std::process::id()));
+        let program =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("busy-{}", std::process::id()));
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/busy.c");
         let mut compiler = Command::new("gcc");
         compiler.args(["-g", "-O1", "-pthread", "-o"]);

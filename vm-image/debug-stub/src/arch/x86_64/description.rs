@@ -115,7 +115,10 @@ fn feature(xml: &mut String, name: &str, content: impl FnOnce(&mut String)) {
 }
 
 fn register(xml: &mut String, name: &str, bits: u32, kind: &str) {
-    let _ = write!(xml, r#"<reg name="{name}" bitsize="{bits}" type="{kind}"/>"#);
+    let _ = write!(
+        xml,
+        r#"<reg name="{name}" bitsize="{bits}" type="{kind}"/>"#
+    );
 }
 
 fn grouped(xml: &mut String, name: &str, kind: &str, group: &str) {

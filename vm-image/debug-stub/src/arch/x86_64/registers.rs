@@ -25,6 +25,9 @@ const AVX: u64 = 0b100;
 
 const NT_X86_XSTATE: i32 = 0x202;
 
+/// More than the extended state takes, in bytes: with AVX-512 and AMX 11 KiB.
+const MOST: usize = 16 << 10;
+
 /// General, floating-point and vector registers of one thread.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Registers {
@@ -76,6 +79,24 @@ impl Registers {
     }
 }
 
+/// Floating-point and vector registers, all that the processor has.
+pub(crate) struct ExtendedState(Vec<u8>);
+
+impl ExtendedState {
+    /// Those of a stopped thread.
+    pub(crate) fn read(tid: Pid) -> io::Result<Self> {
+        let mut state = vec![0; MOST];
+        let length = regset(libc::PTRACE_GETREGSET, tid, &mut state)?;
+        state.truncate(length);
+        Ok(Self(state))
+    }
+
+    /// Gives them to a stopped thread.
+    pub(crate) fn write(&self, tid: Pid) -> io::Result<()> {
+        regset(libc::PTRACE_SETREGSET, tid, &mut self.0.clone()).map(drop)
+    }
+}
+
 /// Whether a thread has AVX registers.
 pub(super) fn has_avx(tid: Pid) -> bool {
     matches!(extended(tid), Ok(Some(_)))
@@ -83,8 +104,7 @@ pub(super) fn has_avx(tid: Pid) -> bool {
 
 /// The extended state; `None` where there is no AVX in it.
 fn extended(tid: Pid) -> io::Result<Option<Vec<u8>>> {
-    // With AVX-512 and AMX 11 KiB.
-    let mut state = vec![0; 16 << 10];
+    let mut state = vec![0; MOST];
     let length = match regset(libc::PTRACE_GETREGSET, tid, &mut state) {
         Ok(length) => length,
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Err(error),

@@ -1,0 +1,127 @@
+//! One debugger on a session's port.
+
+use std::io;
+use std::time::Duration;
+
+use coracle_guest_api::debug::{DebugTarget, Runtime};
+use coracle_guest_api::mux::Opener;
+use coracle_guest_api::{StreamHeader, relay};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long a client may take to say its first word. Nothing is done to the process before.
+const FIRST_WORD: Duration = Duration::from_secs(60);
+
+/// Serves one client to its end.
+pub(crate) async fn serve(
+    mut client: TcpStream,
+    runtime: Runtime,
+    target: DebugTarget,
+    opener: Opener,
+) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    let mut first = [0; 1];
+    if timeout(FIRST_WORD, client.peek(&mut first)).await?? == 0 {
+        return Ok(());
+    }
+    if !may_begin(runtime, first[0]) {
+        let text = format!(
+            "This is a debug port of Coracle, for {}.\n",
+            debugger(runtime)
+        );
+        client.write_all(text.as_bytes()).await?;
+        return client.shutdown().await;
+    }
+    let opened = opener.open(&StreamHeader::Debug(target)).await;
+    match opened {
+        Ok((stream, _)) => relay::both_ways(client, stream).await,
+        Err(error) => {
+            let why = error.to_string();
+            tracing::info!("a debugger was not served: {why}");
+            client.write_all(&refusal(runtime, &why)).await?;
+            client.shutdown().await
+        }
+    }
+}
+
+/// Whether a client of that kind begins so; others are told where they are, and the process is left alone.
+fn may_begin(runtime: Runtime, byte: u8) -> bool {
+    match runtime {
+        // An acknowledgement, a packet, an interruption.
+        Runtime::Native => matches!(byte, b'+' | b'-' | b'$' | 3),
+        // GET
+        Runtime::Node => byte == b'G',
+        // Content-Length
+        Runtime::Python => byte == b'C',
+    }
+}
+
+fn debugger(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Native => "gdb: `target remote` with this port",
+        Runtime::Node => "Chrome DevTools, VS Code or `node inspect`",
+        Runtime::Python => "debuggers that speak the debug adapter protocol, such as VS Code",
+    }
+}
+
+/// A failure in words that the client shows.
+fn refusal(runtime: Runtime, why: &str) -> Vec<u8> {
+    match runtime {
+        Runtime::Native => {
+            // Bytes that would end the packet do not occur in sentences; others are 7-bit there.
+            let clean = |byte: u8| match byte {
+                b'#' | b'$' | b'}' | b'*' | 0x80.. => b'?',
+                byte => byte,
+            };
+            let packet: Vec<u8> = format!("E.{why}").bytes().map(clean).collect();
+            let sum = packet
+                .iter()
+                .fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+            [b"+$", &packet[..], format!("#{sum:02x}").as_bytes()].concat()
+        }
+        Runtime::Node => format!(
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{why}",
+            why.len()
+        )
+        .into_bytes(),
+        Runtime::Python => {
+            let said = serde_json::json!({
+                "seq": 1, "type": "event", "event": "output",
+                "body": { "category": "important", "output": format!("{why}\n") },
+            });
+            let end = serde_json::json!({ "seq": 2, "type": "event", "event": "terminated" });
+            let message = |body: String| format!("Content-Length: {}\r\n\r\n{body}", body.len());
+            [said, end]
+                .map(|one| message(one.to_string()))
+                .concat()
+                .into_bytes()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_a_packet_of_its_protocol() {
+        let native = refusal(Runtime::Native, "gone #1 é");
+        assert_eq!(native, b"+$E.gone ?1 ??#12");
+        let node = String::from_utf8(refusal(Runtime::Node, "gone")).unwrap();
+        assert!(
+            node.ends_with("Content-Length: 4\r\nConnection: close\r\n\r\ngone"),
+            "{node}"
+        );
+        let python = String::from_utf8(refusal(Runtime::Python, "gone")).unwrap();
+        let (head, rest) = python.split_once("\r\n\r\n").unwrap();
+        let length: usize = head
+            .strip_prefix("Content-Length: ")
+            .unwrap()
+            .parse()
+            .unwrap();
+        let body: serde_json::Value = serde_json::from_str(&rest[..length]).unwrap();
+        assert_eq!(body["body"]["output"], "gone\n");
+    }
+}

@@ -1,0 +1,89 @@
+//! What goes on in a session: debuggers come, and containers go.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use coracle_guest_api::debug::Runtime;
+use coracle_guest_api::mux::Opener;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::{Sessions, Wish, lock, target};
+use crate::container::{self, Container};
+use crate::engine::Engine;
+use crate::{access, clients};
+
+/// How long a container may be away: a restart or a rebuild ends one and starts the next.
+const AWAY: Duration = Duration::from_secs(15);
+
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Accepts debuggers. Dropping the future cuts all of them off.
+pub(super) async fn serve(
+    listener: TcpListener,
+    runtime: Runtime,
+    process: Option<u32>,
+    current: Arc<Mutex<Container>>,
+    opener: Opener,
+) {
+    let mut debuggers = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((client, _)) => {
+                    let target = target(&lock(&current), process);
+                    let opener = opener.clone();
+                    debuggers.spawn(async move {
+                        if !access::is_allowed(&client).await {
+                            return;
+                        }
+                        if let Err(error) = clients::serve(client, runtime, target, opener).await {
+                            tracing::debug!(%error, "a debugger was broken off");
+                        }
+                    });
+                }
+                Err(error) => {
+                    // Most likely too many open files, which takes a moment to change.
+                    tracing::warn!(%error, "a debugger was not accepted");
+                    sleep(Duration::from_millis(100)).await;
+                }
+            },
+            // A panic in one connection stays in it.
+            Some(_) = debuggers.join_next() => {}
+        }
+    }
+}
+
+/// Follows the container: when it ends, the one that takes its place is debugged, or the session ends.
+pub(super) async fn follow(
+    sessions: Sessions,
+    id: u64,
+    wish: Wish,
+    current: Arc<Mutex<Container>>,
+    engine: Arc<dyn Engine>,
+) {
+    loop {
+        let container = lock(&current).id.clone();
+        let path = format!("/containers/{container}/wait?condition=not-running");
+        if engine.ask("POST", &path).await.is_err() {
+            sleep(LOOK_AGAIN).await;
+        }
+        let until = Instant::now() + AWAY;
+        let next = loop {
+            match container::find(&*engine, &wish.target).await {
+                Ok(next) => break Some(next),
+                Err(_) if Instant::now() < until => sleep(LOOK_AGAIN).await,
+                Err(_) => break None,
+            }
+        };
+        match next {
+            Some(next) => *lock(&current) = next,
+            None => {
+                tracing::info!(id, "a debug session ended with its container");
+                sessions.forget(id);
+                return;
+            }
+        }
+    }
+}

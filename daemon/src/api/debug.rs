@@ -1,0 +1,113 @@
+//! Debug sessions for clients.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use coracle_daemon_api::{ApiError, DebugPath, DebugRequest, DebugSession, DebugStop, ErrorCode};
+use coracle_guest_api::mux::Opener;
+use coracle_live_debug::{DebugError, DebugErrorKind, Engine, EngineAnswer, Session, Wish, editor};
+use hyper::Method;
+
+use super::Daemon;
+use crate::engine;
+use crate::event::Request;
+
+/// All sessions.
+pub(super) fn list(daemon: &Daemon) -> Vec<DebugSession> {
+    let all = daemon.debugging.list();
+    all.into_iter().map(|one| tell(one, true)).collect()
+}
+
+/// Begins one, or finds it, and writes the editor's configuration where that was asked for.
+pub(super) async fn open(daemon: &Daemon, request: DebugRequest) -> Result<DebugSession, ApiError> {
+    if let Some(folder) = &request.write
+        && !(folder.is_absolute() && folder.is_dir())
+    {
+        let message = format!("{} is no folder", folder.display());
+        return Err(ApiError::new(ErrorCode::InvalidInput, message));
+    }
+    let opener = daemon.ask(Request::Agent).await??;
+    let wish = Wish {
+        target: request.target,
+        process: request.pid,
+    };
+    let engine = Arc::new(ByGuest(opener.clone()));
+    let opened = daemon.debugging.open(wish, opener, engine).await;
+    let (session, existing) = opened.map_err(api_error)?;
+    let written = request
+        .write
+        .map(|folder| editor::write(&folder, &session))
+        .transpose()
+        .map_err(|error| ApiError::new(ErrorCode::Host, error.to_string()))?;
+    Ok(DebugSession {
+        written,
+        ..tell(session, existing)
+    })
+}
+
+/// Ends those that are meant.
+pub(super) async fn stop(daemon: &Daemon, stop: DebugStop) -> Result<Vec<DebugSession>, ApiError> {
+    let ended = daemon.debugging.stop(&stop.which).await;
+    if ended.is_empty() {
+        let message = format!(
+            "there is no debug session {}: `coracle debug list` shows them",
+            stop.which
+        );
+        return Err(ApiError::new(ErrorCode::InvalidInput, message));
+    }
+    Ok(ended.into_iter().map(|one| tell(one, true)).collect())
+}
+
+fn tell(session: Session, existing: bool) -> DebugSession {
+    DebugSession {
+        configuration: session.configuration(),
+        id: session.id,
+        target: session.target,
+        container: session.container,
+        pid: session.process.pid,
+        command: session.process.command,
+        runtime: session.process.runtime,
+        address: session.address.to_string(),
+        paths: session
+            .paths
+            .into_iter()
+            .map(|one| DebugPath {
+                local: one.local,
+                remote: one.remote,
+            })
+            .collect(),
+        note: session.process.note,
+        existing,
+        written: None,
+    }
+}
+
+fn api_error(error: DebugError) -> ApiError {
+    let code = match error.kind {
+        DebugErrorKind::Wrong => ErrorCode::InvalidInput,
+        DebugErrorKind::Refused => ErrorCode::WrongState,
+        DebugErrorKind::Failed => ErrorCode::EngineFailed,
+        DebugErrorKind::Host => ErrorCode::Host,
+    };
+    ApiError::new(code, error.message)
+}
+
+/// The engine over a stream of the guest.
+struct ByGuest(Opener);
+
+#[async_trait]
+impl Engine for ByGuest {
+    async fn ask(&self, method: &str, path: &str) -> Result<EngineAnswer, String> {
+        let failed = |why: String| format!("the engine could not be asked: {why}");
+        let method =
+            Method::from_bytes(method.as_bytes()).map_err(|why| failed(why.to_string()))?;
+        match engine::request(&self.0, method, path, Bytes::new()).await {
+            Ok((status, body)) => Ok(EngineAnswer {
+                status: status.as_u16(),
+                body,
+            }),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+}
