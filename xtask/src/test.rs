@@ -50,6 +50,8 @@ enum Suite {
     Names,
     /// Registries, proxies, engine plugins
     Registry,
+    /// Debuggers on processes in containers
+    Debug,
     /// Wrong settings, missing and damaged parts, full disks, hostile clients
     Badinput,
     /// Very many connections, containers and ports
@@ -59,13 +61,14 @@ enum Suite {
 }
 
 /// The suites in a VM, by the names that the tests have.
-const IN_VM: [(Suite, &str); 9] = [
+const IN_VM: [(Suite, &str); 10] = [
     (Suite::Engine, "engine"),
     (Suite::Ports, "ports"),
     (Suite::Files, "files"),
     (Suite::Swarm, "swarm"),
     (Suite::Names, "names"),
     (Suite::Registry, "registry"),
+    (Suite::Debug, "debug"),
     (Suite::Badinput, "badinput"),
     (Suite::Limits, "limits"),
     (Suite::User, "user"),

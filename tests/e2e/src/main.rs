@@ -6,6 +6,7 @@
 //! `cargo xtask test`.
 
 mod badinput;
+mod debug;
 mod engine;
 mod files;
 mod images;
@@ -31,6 +32,7 @@ const IN_VM: &[Suite] = &[
     swarm::SUITE,
     names::SUITE,
     registry::SUITE,
+    debug::SUITE,
     badinput::IN_VM,
     limits::SUITE,
     engine::LIFE,

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 
+use coracle_guest_api::debug::DebugProcess;
 use coracle_guest_api::exec::{self, ExecFrame, MAX_FRAME};
 use coracle_guest_api::message::{self, MAX_MESSAGE};
 use coracle_guest_api::mux::{self, End};
@@ -17,6 +18,7 @@ use tokio::io::AsyncWriteExt;
 pub fn message(data: &[u8]) {
     messages::<AgentEvent>(data);
     messages::<AgentStatus>(data);
+    messages::<DebugProcess>(data);
     messages::<Hello>(data);
     messages::<HelloReply>(data);
     messages::<StreamHeader>(data);

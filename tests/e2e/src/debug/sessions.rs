@@ -1,0 +1,78 @@
+use std::fs;
+
+use anyhow::{Result, ensure};
+use coracle_vm_harness::{Coracle, eventually};
+use serde_json::Value;
+
+use super::session::{Busy, Session};
+use crate::suite::contains;
+
+fn list(coracle: &Coracle) -> Result<Vec<Value>> {
+    let told = coracle.coracle(["debug", "list", "--json"]).ok()?.stdout;
+    Ok(serde_json::from_slice(&told)?)
+}
+
+pub(super) fn listed_stopped_and_ended_with_the_container(coracle: &Coracle) -> Result<()> {
+    let one = Busy::in_busybox(coracle, "one")?;
+    let two = Busy::in_busybox(coracle, "two")?;
+    let first = Session::begin(coracle, &one.name)?;
+    let second = Session::begin(coracle, &two.name)?;
+    ensure!(first.address()? != second.address()?, "one port for both");
+    let again = Session::begin(coracle, &one.name)?;
+    ensure!(again.0["existing"] == true, "{:?}", again.0);
+    ensure!(again.address()? == first.address()?, "{:?}", again.0);
+    ensure!(list(coracle)?.len() == 2, "{:?}", list(coracle)?);
+    // Both at once.
+    let mut clients = [first.connect()?, second.connect()?];
+    for client in &mut clients {
+        let told = super::session::converse(client, &super::session::packet("?"))?;
+        ensure!(told.contains("$T05"), "{told}");
+    }
+    coracle.coracle(["debug", "stop", "one"]).ok()?;
+    ensure!(first.connect().is_err(), "the port is still open");
+    one.goes_on()?;
+    drop(clients);
+    two.goes_on()?;
+
+    // The container may come back at once: then it is the same session.
+    coracle.docker(["restart", "--time", "1", "two"]).ok()?;
+    two.goes_on()?;
+    eventually("the session has the new process", || {
+        let said = second.gdb(coracle, &["info threads"])?.ok()?.all();
+        contains(&said, &["worker-a"])
+    })?;
+    two.goes_on()?;
+    coracle.docker(["rm", "--force", "two"]).ok()?;
+    eventually("the session ends", || {
+        ensure!(list(coracle)?.is_empty(), "{:?}", list(coracle)?);
+        Ok(())
+    })?;
+    ensure!(second.connect().is_err(), "the port is still open");
+    Ok(())
+}
+
+pub(super) fn configuration_is_added_to_launch_json(coracle: &Coracle) -> Result<()> {
+    let busy = Busy::in_busybox(coracle, "written")?;
+    let folder = coracle.work("editor")?;
+    let file = folder.join(".vscode/launch.json");
+    fs::create_dir(folder.join(".vscode"))?;
+    fs::write(
+        &file,
+        "{\n  // kept\n  \"configurations\": [ {\"name\": \"old\"} ]\n}\n",
+    )?;
+    let write = || {
+        coracle
+            .coracle(["debug", &busy.name, "--write", "--json"])
+            .dir(&folder)
+            .ok()
+    };
+    let session: Value = serde_json::from_slice(&write()?.stdout)?;
+    write()?;
+    let text = fs::read_to_string(&file)?;
+    contains(&text, &["// kept", "\"old\"", "Coracle: written"])?;
+    ensure!(text.matches("Coracle: written").count() == 1, "{text}");
+    let port = session["address"].as_str().unwrap_or_default();
+    contains(&text, &[port, "set substitute-path /work "])?;
+    coracle.coracle(["debug", "stop", &busy.name]).ok()?;
+    Ok(())
+}
