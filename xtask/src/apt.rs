@@ -25,6 +25,9 @@ pub(crate) const IMAGE: &[&str] = &[
 /// Needed to make the sample images.
 pub(crate) const SAMPLES: &[&str] = &["buildah", "debian-archive-keyring", "mmdebstrap", "uidmap"];
 
+/// Needed by the tests of debuggers: the real one, and what compiles programs for it.
+pub(crate) const TESTS: &[&str] = &["gcc", "gdb", "libc6-dev"];
+
 /// Needed to extract the tools.
 pub(crate) const TOOLS: &[&str] = &["debian-archive-keyring", "mmdebstrap", "zstd"];
 

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::checkout;
+use crate::{apt, checkout};
 use tally::Tally;
 
 #[derive(clap::Args)]
@@ -87,6 +87,9 @@ impl Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut tally = Tally::default();
     if options.wants(Suite::Unit) {
+        if !options.list {
+            apt::ensure(apt::TESTS)?;
+        }
         tally.run("unit", &mut unit(options)?)?;
     }
     let suites: Vec<_> = IN_VM

@@ -1,8 +1,7 @@
 //! What differs between processors: registers, breakpoints, watchpoints.
 
-#[cfg(target_arch = "x86_64")]
 mod x86_64;
-#[cfg(target_arch = "x86_64")]
+
 pub(crate) use x86_64::{
     BREAKPOINT, Cause, ExtendedState, Registers, Watchpoints, cause, description,
 };

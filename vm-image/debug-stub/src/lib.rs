@@ -7,8 +7,12 @@
 //! Tracing belongs to a thread and its stops to whoever waits first for any child, so a session needs
 //! a process of its own, with one thread: [`run`] is all that one does. Nothing is added
 //! to the process, and it goes on as before however the session ends.
+//!
+//! Empty on other processors than x86-64, which the registers, the breakpoints and the calls of
+//! [`python`] are for.
 
-#[cfg(target_arch = "x86_64")]
+#![cfg(target_arch = "x86_64")]
+
 mod arch;
 mod breakpoints;
 mod children;

@@ -2,6 +2,8 @@
 //!
 //! They need gdb and a C compiler; `cargo xtask test unit` brings both.
 
+#![cfg(target_arch = "x86_64")]
+
 mod stage;
 
 use std::thread;

@@ -8,17 +8,18 @@ mod listeners;
 mod namespace;
 pub(crate) mod node;
 pub(crate) mod python;
+#[cfg(target_arch = "x86_64")]
+mod stub;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "debug/no_stub.rs"]
+mod stub;
 mod symbols;
 
-use std::fs;
-use std::os::fd::{FromRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use coracle_guest_api::debug::{DebugProcess, DebugTarget};
-use coracle_guest_api::{AgentError, AgentErrorCode, StreamReply, message};
-use std::io::Write;
+use coracle_guest_api::{AgentError, AgentErrorCode};
 
 use crate::command;
 use crate::early::AGENT_COPY;
@@ -43,8 +44,9 @@ pub(crate) async fn find(target: DebugTarget) -> Result<Found, AgentError> {
         .unwrap_or_else(|error| Err(AgentError::new(AgentErrorCode::Internal, error.to_string())))
 }
 
-/// Refuses a process that someone else traces.
-pub(crate) fn check_tracer(found: &Found) -> Result<(), AgentError> {
+/// Refuses a process that cannot be traced: by this processor, or because someone else traces it.
+pub(crate) fn check_traceable(found: &Found) -> Result<(), AgentError> {
+    stub::check()?;
     let tracer = find::status(found.pid, "TracerPid").and_then(|pid| pid.parse().ok());
     match tracer {
         None | Some(0) => Ok(()),
@@ -69,9 +71,8 @@ pub(crate) fn stub_command(pid: u32) -> Command {
 }
 
 /// The stub's main function. It traces the process whose id is the argument for the client on
-/// standard input, to whom it first sends a [`StreamReply`]; with more arguments it does what
-/// [`python`] needs of a process with one thread.
-pub(crate) fn stub(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+/// standard input; with more arguments it does what [`python`] needs of a process with one thread.
+pub(crate) fn stub_main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let Some(pid) = arguments.next().and_then(|pid| pid.parse::<u32>().ok()) else {
         eprintln!("{STUB}: started by the guest agent");
         return ExitCode::from(2);
@@ -79,23 +80,6 @@ pub(crate) fn stub(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("python"), Some(port)) => python::inject(pid, &port),
         (Some("unmount"), None) => python::unmount(pid),
-        _ => native(pid),
+        _ => stub::native(pid),
     }
-}
-
-fn native(pid: u32) -> ExitCode {
-    // Without it the program that it traces would be harmed; it costs nothing if this fails.
-    let _ = fs::write("/proc/self/oom_score_adj", "-1000");
-    // SAFETY: standard input belongs to this process, and nothing else here uses it.
-    let stream = UnixStream::from(unsafe { OwnedFd::from_raw_fd(0) });
-    coracle_debug_stub::run(pid.cast_signed(), stream, |mut stream, attached| {
-        let reply = match attached {
-            Ok(()) => StreamReply::OK,
-            Err(error) => StreamReply::Err(AgentError::new(
-                AgentErrorCode::NoProcess,
-                error.to_string(),
-            )),
-        };
-        stream.write_all(&message::encode(&reply).map_err(std::io::Error::other)?)
-    })
 }

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         return docker_proxy::main(arguments);
     }
     if name.ends_with(debug::STUB) {
-        return debug::stub(arguments);
+        return debug::stub_main(arguments);
     }
     if std::process::id() != 1 {
         eprintln!("{name}: this is the guest's PID 1; it does nothing anywhere else");

@@ -55,6 +55,7 @@ pub(super) fn needs() -> &'static [Need] {
         program("buildah", "buildah"),
         program("e2fsprogs", "e2fsck"),
         program("gcc", "cc"),
+        program("gdb", "gdb"),
         program("kmod", "depmod"),
         Need {
             package: "libc6-dev",
@@ -183,10 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn what_image_and_tools_ask_for_is_on_the_list() {
+    fn what_is_asked_for_is_on_the_list() {
         for package in [
             super::super::IMAGE,
             super::super::SAMPLES,
+            super::super::TESTS,
             super::super::TOOLS,
         ]
         .concat()

@@ -1,4 +1,4 @@
-//! Docker's Python SDK, in an environment of its own.
+//! Docker's Python SDK and clients of debuggers, in an environment of their own.
 
 use std::fs;
 use std::process::Command;
@@ -17,7 +17,7 @@ pub(super) fn prepare() -> Result<()> {
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    progress("test", "fetching docker's Python SDK");
+    progress("test", "fetching Python clients");
     if !can_make_environments() {
         apt::ensure(&["python3-venv"])?;
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::tally::Tally;
 use super::{Options, python, registry};
-use crate::checkout;
+use crate::{apt, checkout};
 use crate::process::inherit;
 
 /// Tells the test program of `--long`.
@@ -38,6 +38,7 @@ impl Session {
             for verb in ["tools", "image", "samples"] {
                 inherit(Command::new(&own).arg(verb).current_dir(&session.root))?;
             }
+            apt::ensure(apt::TESTS)?;
             python::prepare()?;
             registry::prepare()?;
         }

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use coracle_vm_harness::{Coracle, eventually};
 
 use super::session::{Busy, Session, converse, packet};
+use crate::suite::{contains, times};
 
 /// With a breakpoint that every thread hits all the time; each time it ends otherwise.
 pub(super) fn attached_and_detached_again_and_again(coracle: &Coracle) -> Result<()> {
@@ -11,11 +12,7 @@ pub(super) fn attached_and_detached_again_and_again(coracle: &Coracle) -> Result
     let session = Session::begin(coracle, &busy.name)?;
     ensure!(session.runtime() == "native", "{:?}", session.0);
     let at = address_of_step(coracle)?;
-    let cycles = match std::env::var_os("CORACLE_LONG") {
-        Some(_) => 500,
-        None => 20,
-    };
-    for cycle in 0..cycles {
+    for cycle in 0..times(20, 500) {
         // The stub of the cycle before may be about to let go.
         let mut client = eventually("the process is attached to", || {
             let mut client = session.connect()?;
@@ -46,7 +43,7 @@ pub(super) fn attached_and_detached_again_and_again(coracle: &Coracle) -> Result
         )?
         .ok()?
         .all();
-    crate::suite::contains(
+    contains(
         &said,
         &["worker-b", "hit Breakpoint 1", "busy.c:", "in work ("],
     )?;

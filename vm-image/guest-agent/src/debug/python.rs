@@ -15,11 +15,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use coracle_guest_api::{AgentError, AgentErrorCode};
-use nix::unistd::Pid;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use super::{Found, listeners, namespace};
+use super::{Found, listeners, namespace, stub};
 use crate::command;
 use crate::reaper::Reaper;
 pub(crate) use disconnect::relay;
@@ -119,8 +118,7 @@ pub(super) fn inject(pid: u32, port: &str) -> ExitCode {
         .map_err(|error| format!("debugpy could not be brought into the container: {error}"));
     let outcome = outcome.and_then(|()| {
         let code = CString::new(code(pid, port)).map_err(|error| error.to_string())?;
-        let pid = Pid::from_raw(pid.cast_signed());
-        coracle_debug_stub::run_python(pid.as_raw(), &code).map_err(|error| error.to_string())
+        stub::python(pid, &code)
     });
     end(outcome)
 }

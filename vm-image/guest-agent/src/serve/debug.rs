@@ -80,9 +80,10 @@ pub(super) async fn end(
 async fn ready(guest: &Arc<Guest>, target: &DebugTarget) -> Result<Found, AgentError> {
     let found = debug::find(target.clone()).await?;
     match found.about.runtime {
-        Runtime::Native => debug::check_tracer(&found)?,
+        Runtime::Native => debug::check_traceable(&found)?,
         Runtime::Node => node::open(&found).await?,
         Runtime::Python => {
+            debug::check_traceable(&found)?;
             python::open(&guest.reaper, &guest.python, &found).await?;
         }
     }
