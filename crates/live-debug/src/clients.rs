@@ -6,16 +6,19 @@ use std::time::Duration;
 use coracle_guest_api::debug::{DebugTarget, Runtime};
 use coracle_guest_api::mux::Opener;
 use coracle_guest_api::{StreamHeader, relay};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, copy, sink};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// How long a client may take to say its first word. Nothing is done to the process before.
 const FIRST_WORD: Duration = Duration::from_secs(60);
 
+/// How long a client that is not served may take to hang up.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+
 /// Serves one client to its end.
 pub(crate) async fn serve(
-    mut client: TcpStream,
+    client: TcpStream,
     runtime: Runtime,
     target: DebugTarget,
     opener: Opener,
@@ -30,8 +33,7 @@ pub(crate) async fn serve(
             "This is a debug port of Coracle, for {}.\n",
             debugger(runtime)
         );
-        client.write_all(text.as_bytes()).await?;
-        return client.shutdown().await;
+        return say(client, text.as_bytes()).await;
     }
     let opened = opener.open(&StreamHeader::Debug(target)).await;
     match opened {
@@ -39,9 +41,20 @@ pub(crate) async fn serve(
         Err(error) => {
             let why = error.to_string();
             tracing::info!("a debugger was not served: {why}");
-            client.write_all(&refusal(runtime, &why)).await?;
-            client.shutdown().await
+            say(client, &refusal(runtime, &why)).await
         }
+    }
+}
+
+/// Says the last words to a client. What it has sent meanwhile is read: left unread, it would have the
+/// system reset the connection, and the words would be lost.
+async fn say(mut client: TcpStream, words: &[u8]) -> io::Result<()> {
+    client.write_all(words).await?;
+    client.shutdown().await?;
+    let mut rest = sink();
+    match timeout(LEAVE_WITHIN, copy(&mut client, &mut rest)).await {
+        Ok(read) => read.map(drop),
+        Err(_) => Ok(()),
     }
 }
 

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 
 use super::tally::Tally;
 use super::{Options, python, registry};
-use crate::{apt, checkout};
 use crate::process::inherit;
+use crate::{apt, checkout};
 
 /// Tells the test program of `--long`.
 pub(super) const LONG: (&str, &str) = ("CORACLE_TEST_LONG", "1");

@@ -12,13 +12,14 @@ use crate::session::Session;
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "Example:\n  coracle debug worker             # a compose service; prints how to connect\n  coracle debug worker --open      # starts gdb on it\n  coracle debug vote --write       # and adds it to .vscode/launch.json\n  coracle debug app-web-1 --pid 7\n  coracle debug list\n  coracle debug stop worker"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
     /// A container's name or id, or a service of compose or swarm
-    #[arg(required_unless_present = "action")]
+    #[arg(required = true)]
     target: Option<String>,
     /// The process as the container counts [default: the one that does the container's work]
     #[arg(long, value_name = "N")]

@@ -36,17 +36,27 @@ pub(super) fn attached_and_detached_again_and_again(coracle: &Coracle) -> Result
         drop(client);
         busy.goes_on()?;
     }
-    let said = session
-        .gdb(
-            coracle,
-            &["info threads", "break step", "continue", "backtrace"],
-        )?
-        .ok()?
-        .all();
-    contains(
-        &said,
-        &["worker-b", "hit Breakpoint 1", "busy.c:", "in work ("],
-    )?;
+    let commands = [
+        "info threads",
+        "break step",
+        "continue",
+        "backtrace",
+        "delete",
+        "print sizeof($ymm0)",
+        "watch watched",
+        "continue",
+    ];
+    let said = session.gdb(coracle, &commands)?.ok()?.all();
+    let parts = [
+        "worker-b",
+        "hit Breakpoint 1",
+        "busy.c:",
+        "in work (",
+        "= 32",
+        "Hardware watchpoint 2: watched",
+        "Old value =",
+    ];
+    contains(&said, &parts)?;
     busy.goes_on()
 }
 

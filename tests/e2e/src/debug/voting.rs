@@ -40,6 +40,7 @@ fn native_worker(coracle: &Coracle, app: &App) -> Result<()> {
             "echo waiting\\n",
             "continue",
             "backtrace 3",
+            "info sharedlibrary",
             "print vote",
             "next 4",
             "print choice",
@@ -55,6 +56,7 @@ fn native_worker(coracle: &Coracle, app: &App) -> Result<()> {
     gdb.line(|line| line.contains("hit Breakpoint 1") && line.contains("record_vote"))?;
     gdb.line(|line| line.contains("static bool record_vote") || line.contains("strchr"))?;
     gdb.line(|line| line.contains("finish_vote") && line.contains("worker.c:"))?;
+    gdb.line(|line| line.contains("libpq.so"))?;
     gdb.line(|line| line.contains("\"cats "))?;
     gdb.line(|line| line.contains("\"cats\\000"))?;
     gdb.line(|line| line.contains("\"dogs\\000"))?;

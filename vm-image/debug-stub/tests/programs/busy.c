@@ -76,7 +76,8 @@ int main(int count_of_arguments, char **arguments)
         waitpid(child, &status, 0);
         if (status != 0)
             abort();
-        if (system("exit 3") >> 8 != 3)
+        /* Not every container has a shell. */
+        if (system(NULL) != 0 && system("exit 3") >> 8 != 3)
             abort();
         if (count_of_arguments > 1) {
             char name[4096];
