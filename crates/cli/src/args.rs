@@ -60,15 +60,3 @@ impl Verb {
         )
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    /// Names that arguments use of each other are only looked up when a verb is parsed.
-    #[test]
-    fn arguments_fit_together() {
-        Cli::command().debug_assert();
-    }
-}

@@ -43,9 +43,9 @@ fn native_worker(coracle: &Coracle, app: &App) -> Result<()> {
             "info sharedlibrary",
             "print vote",
             "next 4",
-            "print choice",
+            "print (char *)choice",
             "set var *(char(*)[5])choice = \"dogs\"",
-            "print choice",
+            "print (char *)choice",
             "continue 1",
         ],
     )?;
@@ -54,12 +54,12 @@ fn native_worker(coracle: &Coracle, app: &App) -> Result<()> {
     gdb.line(|line| line.contains("waiting"))?;
     app.vote("cats")?;
     gdb.line(|line| line.contains("hit Breakpoint 1") && line.contains("record_vote"))?;
-    gdb.line(|line| line.contains("static bool record_vote") || line.contains("strchr"))?;
     gdb.line(|line| line.contains("finish_vote") && line.contains("worker.c:"))?;
     gdb.line(|line| line.contains("libpq.so"))?;
     gdb.line(|line| line.contains("\"cats "))?;
-    gdb.line(|line| line.contains("\"cats\\000"))?;
-    gdb.line(|line| line.contains("\"dogs\\000"))?;
+    gdb.line(|line| line.contains("const char *voter = space + 1;"))?;
+    gdb.line(|line| line.ends_with("\"cats\""))?;
+    gdb.line(|line| line.ends_with("\"dogs\""))?;
     app.tally(0, 1)?;
     drop(gdb);
     // gdb was killed: the worker works on.
