@@ -53,7 +53,7 @@ fn native_worker(coracle: &Coracle, app: &App) -> Result<()> {
     let mut gdb = Live::start(gdb)?;
     gdb.line(|line| line.contains("waiting"))?;
     app.vote("cats")?;
-    gdb.line(|line| line.contains("hit Breakpoint 1") && line.contains("record_vote"))?;
+    gdb.line(|line| line.contains("Breakpoint 1, record_vote"))?;
     gdb.line(|line| line.contains("finish_vote") && line.contains("worker.c:"))?;
     gdb.line(|line| line.contains("libpq.so"))?;
     gdb.line(|line| line.contains("\"cats "))?;
