@@ -94,22 +94,27 @@ pub(crate) async fn close(found: &Found) -> io::Result<()> {
         "GET /{id} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: Y29yYWNsZSBkZWJ1ZyBlbmQ=\r\n\r\n"
     );
-    stream.write_all(upgrade.as_bytes()).await?;
     let end = r#"{"id":1,"method":"Runtime.evaluate","params":{"expression":"setTimeout(() => process._debugEnd(), 100), 0"}}"#;
-    stream.write_all(&text_frame(end)).await?;
-    // Until it has answered: to the upgrade, then to the request.
-    let mut answer = Vec::new();
-    let read = async {
-        let mut buffer = [0; 1024];
-        while !String::from_utf8_lossy(&answer).contains(r#""id":1"#) {
-            match stream.read(&mut buffer).await? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                length => answer.extend_from_slice(&buffer[..length]),
-            }
-        }
-        Ok(())
+    let conversation = async {
+        stream.write_all(upgrade.as_bytes()).await?;
+        // Node drops what comes together with the request to upgrade.
+        await_text(&mut stream, "\r\n\r\n").await?;
+        stream.write_all(&text_frame(end)).await?;
+        await_text(&mut stream, r#""id":1"#).await
     };
-    timeout(ANSWER_WITHIN, read).await?
+    timeout(ANSWER_WITHIN, conversation).await?
+}
+
+/// Reads until the text has come.
+async fn await_text(stream: &mut TcpStream, text: &str) -> io::Result<()> {
+    let (mut answer, mut buffer) = (Vec::new(), [0; 1024]);
+    while !String::from_utf8_lossy(&answer).contains(text) {
+        match stream.read(&mut buffer).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            length => answer.extend_from_slice(&buffer[..length]),
+        }
+    }
+    Ok(())
 }
 
 /// A short text of a client (RFC 6455, 5.2), under a mask that changes nothing.
