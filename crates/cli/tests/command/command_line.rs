@@ -3,7 +3,7 @@ use std::process::Command;
 use crate::fake_daemon::{FakeDaemon, Script};
 use crate::home::{Home, Ran};
 
-const VERBS: [&[&str]; 19] = [
+const VERBS: [&[&str]; 22] = [
     &["start"],
     &["stop"],
     &["restart"],
