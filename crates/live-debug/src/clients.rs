@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_refusal_is_a_packet_of_its_protocol() {
         let native = refusal(Runtime::Native, "gone #1 é");
-        assert_eq!(native, b"+$E.gone ?1 ??#12");
+        assert_eq!(native, b"+$E.gone ?1 ??#4a");
         let node = String::from_utf8(refusal(Runtime::Node, "gone")).unwrap();
         assert!(
             node.ends_with("Content-Length: 4\r\nConnection: close\r\n\r\ngone"),
