@@ -1,8 +1,10 @@
 //! The loop that owns the state.
 
+use std::time::Duration;
+
 use coracle_daemon_api::{
     ApiError, ErrorCode, Progress, SettingChange, SettingsChanged, Stage, StartOptions, Status,
-    StopOptions,
+    StopOptions, VmState,
 };
 use coracle_engine_proxy::{EngineAccess, MountPolicy};
 use coracle_guest_api::mux::Opener;
@@ -95,6 +97,9 @@ pub async fn run(
     Ok(())
 }
 
+/// How long the memory may take to the disk before a daemon that ends gives up on it.
+const SUSPENDING: Duration = Duration::from_secs(120);
+
 struct Daemon {
     lifecycle: Lifecycle,
     store: Store,
@@ -133,10 +138,13 @@ impl Daemon {
             Request::Restart(options, progress) => {
                 self.start(&options, progress, Input::Restart);
             }
-            Request::Stop(StopOptions { quit }, progress) => {
+            Request::Stop(StopOptions { quit, shutdown }, progress) => {
                 self.ending |= quit;
                 self.waiters.add(Goal::Down, progress);
-                self.lifecycle.feed(Input::Stop);
+                self.lifecycle.feed(match shutdown {
+                    true => Input::Shutdown,
+                    false => Input::Stop,
+                });
             }
             Request::Reset(progress) => {
                 self.waiters.add(Goal::Empty, progress);
@@ -232,6 +240,14 @@ impl Daemon {
         for (stage, message) in self.lifecycle.context.announcements.drain(..) {
             self.waiters.announce(stage, &message);
         }
+        for error in std::mem::take(&mut self.lifecycle.context.refusals) {
+            match self.ending {
+                true => self
+                    .waiters
+                    .announce(Stage::Stopping, &format!("The VM is shut down: {error}")),
+                false => self.waiters.refuse(Goal::Down, &error),
+            }
+        }
         let status = status::of(&self.lifecycle);
         self.waiters.settle(&status);
         self.status.send_if_modified(|last| {
@@ -248,7 +264,8 @@ impl Daemon {
         self.lifecycle.feed(Input::Stop);
         self.publish();
         let limits = self.lifecycle.context.options.limits;
-        let bound = Instant::now() + limits.answer + limits.shutdown + limits.kill;
+        let suspending = SUSPENDING + limits.sync;
+        let bound = Instant::now() + suspending + limits.answer + limits.shutdown + limits.kill;
         while !self.lifecycle.is_down() {
             let event = tokio::select! {
                 Some(event) = self.events.recv() => event,
@@ -273,6 +290,10 @@ impl Daemon {
                     late.dismiss(&ending());
                 }
                 event => self.on(event),
+            }
+            // It could not be suspended.
+            if self.lifecycle.state() == VmState::Running {
+                self.lifecycle.feed(Input::Shutdown);
             }
             self.publish();
         }

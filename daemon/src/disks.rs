@@ -16,6 +16,16 @@ pub(crate) fn write_config(path: &Path, config: &BootConfig) -> Result<(), ApiEr
         .map_err(|error| failed("write", path, &error))
 }
 
+/// The secret on the configuration disk, if all else on it is as in `config`.
+pub(crate) fn secret_of_same_boot(path: &Path, config: &BootConfig) -> Option<String> {
+    let found = BootConfig::from_disk(&fs::read(path).ok()?).ok()?;
+    let same = BootConfig {
+        secret: found.secret.clone(),
+        ..config.clone()
+    };
+    (found.to_disk() == same.to_disk()).then_some(found.secret)
+}
+
 /// Takes the configuration disk away; its secret has no use any more.
 pub(crate) fn remove_config(path: &Path) {
     if let Err(error) = remove(path) {

@@ -10,6 +10,7 @@ use coracle_guest_api::status::{AgentEvent, AgentStatus};
 use coracle_vm_driver::{ByteStream, RunningVm, VmEvent};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::guest::NotLeft;
 use crate::vm::Prepared;
 
 /// Everything that can happen to the daemon.
@@ -51,7 +52,12 @@ pub(crate) enum RunEvent {
     Driver(VmEvent),
     Hello(Result<(HelloReply, Box<dyn ByteStream>), ApiError>),
     Agent(AgentEvent),
-    TransportEnded,
+    /// Of the session with this number.
+    TransportEnded(u64),
+    /// The agent has left the transport, to be suspended.
+    Left(Result<Box<dyn ByteStream>, NotLeft>),
+    /// The memory is on the disk and the VM gone; or it is paused no more.
+    Saved(Result<(), ApiError>),
     EngineAnswered(EngineFacts),
     /// A [`Deadline`](crate::vm::Deadline) has passed.
     Deadline(u64),

@@ -1,7 +1,7 @@
 //! The conversation with one guest agent.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use coracle_daemon_api::{ApiError, ErrorCode};
 use coracle_guest_api::mux::{self, End, Incoming, MuxStream, Opener};
@@ -13,39 +13,45 @@ use coracle_guest_api::{
 };
 use coracle_port_forward::Forwarder;
 use coracle_vm_driver::ByteStream;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::clock::HostClock;
 use crate::event::{Reporter, RunEvent};
+use crate::lent::{self, Loan};
 use crate::log::{self, RotatingLog};
+use crate::memory::Token;
 use crate::resolve;
 use crate::task::Task;
 
 /// From the opening of a stream by the guest to its header.
 const HEADER: Duration = Duration::from_secs(10);
 
-/// Waits for the agent and agrees with it. Unbounded: the guest boots meanwhile.
+/// Waits for the agent and agrees with it. Unbounded: the guest boots meanwhile. With a token the
+/// agent is there already and waits since before a suspension.
 pub(crate) async fn hello(
     mut transport: Box<dyn ByteStream>,
     secret: String,
+    token: Option<Token>,
+    clock: HostClock,
 ) -> Result<(HelloReply, Box<dyn ByteStream>), ApiError> {
     let failed = |message: String| ApiError::new(ErrorCode::VmFailed, message);
     let hello = Hello {
         protocol: PROTOCOL_VERSION,
         secret,
-        unix_ns: SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_nanos() as u64),
+        unix_ns: clock.unix_ns(),
         daemon_version: env!("CARGO_PKG_VERSION").into(),
     };
-    let reply = preamble::connect(&mut transport, rand::random(), &hello)
-        .await
-        .map_err(|error: PreambleError| {
-            failed(format!(
-                "the guest agent did not say hello ({error}): see `coracle logs vm`"
-            ))
-        })?;
+    let reply = match token {
+        Some(token) => preamble::reconnect(&mut transport, token, &hello).await,
+        None => preamble::connect(&mut transport, rand::random(), &hello).await,
+    };
+    let reply = reply.map_err(|error: PreambleError| {
+        failed(format!(
+            "the guest agent did not say hello ({error}): see `coracle logs vm`"
+        ))
+    })?;
     if reply.protocol != PROTOCOL_VERSION {
         return Err(failed(format!(
             "the VM image has version {} of the protocol and this daemon {PROTOCOL_VERSION}: \
@@ -58,28 +64,89 @@ pub(crate) async fn hello(
 
 /// A guest agent that has said hello. Ends the conversation when dropped.
 pub(crate) struct Session {
+    /// Tells its events from those of the ones before.
+    pub(crate) id: u64,
     opener: Opener,
-    _tasks: [Task; 4],
+    loan: Loan,
+    _tasks: [Task; 5],
 }
+
+/// Why the agent has not left the transport.
+pub(crate) enum NotLeft {
+    /// It stays, as if nothing had been asked of it.
+    Stays(Session, ApiError),
+    /// It does not answer any more.
+    Lost(ApiError),
+}
+
+/// From the order to leave to the agent's announcement.
+const LEAVES: Duration = Duration::from_secs(10);
 
 impl Session {
     /// Begins to listen to the agent, to lease ports to it and to collect the engine's log.
     pub(crate) fn start(
+        id: u64,
         transport: Box<dyn ByteStream>,
         forwarder: Forwarder,
         engine_log: PathBuf,
+        clock: HostClock,
         reporter: Reporter,
     ) -> Self {
-        let (opener, incoming) = mux::start(transport, End::Host);
+        let (lent, loan) = lent::lend(transport);
+        let (opener, incoming) = mux::start(lent, End::Host);
         Self {
+            id,
             _tasks: [
-                Task::spawn(report_end(opener.clone(), reporter.clone())),
-                Task::spawn(report_events(opener.clone(), reporter)),
+                Task::spawn(report_end(id, opener.clone(), reporter.clone())),
+                Task::spawn(report_events(id, opener.clone(), reporter)),
                 Task::spawn(serve(incoming, forwarder, opener.clone())),
                 Task::spawn(collect_engine_log(opener.clone(), engine_log)),
+                Task::spawn(clock.set(opener.clone())),
             ],
             opener,
+            loan,
         }
+    }
+
+    /// Has the agent write everything to its disks, within `bound`, and leave the transport, which
+    /// is given back. It waits then for the preamble with this token.
+    pub(crate) async fn leave(
+        self,
+        token: Token,
+        bound: Duration,
+    ) -> Result<Box<dyn ByteStream>, NotLeft> {
+        self.loan.end_at(preamble::announcement(&token));
+        let order = StreamHeader::Suspend { token };
+        let mut stream = match timeout(bound, self.opener.open(&order)).await {
+            Ok(Ok((stream, _))) => stream,
+            Ok(Err(error)) => {
+                let why = format!("the guest cannot be suspended: {error}");
+                return Err(NotLeft::Stays(
+                    self,
+                    ApiError::new(ErrorCode::VmFailed, why),
+                ));
+            }
+            Err(_) => {
+                let why = format!(
+                    "the guest has not written everything to its disk within {} s: try again, or \
+                     use `coracle stop --shutdown`",
+                    bound.as_secs()
+                );
+                return Err(NotLeft::Stays(
+                    self,
+                    ApiError::new(ErrorCode::VmFailed, why),
+                ));
+            }
+        };
+        let left = async {
+            stream.write_u8(1).await.ok()?;
+            stream.flush().await.ok()?;
+            self.loan.back().await
+        };
+        timeout(LEAVES, left).await.ok().flatten().ok_or_else(|| {
+            let why = "the guest agent was lost while the VM was being suspended";
+            NotLeft::Lost(ApiError::new(ErrorCode::VmFailed, why))
+        })
     }
 
     pub(crate) fn opener(&self) -> &Opener {
@@ -87,19 +154,19 @@ impl Session {
     }
 }
 
-async fn report_end(opener: Opener, reporter: Reporter) {
+async fn report_end(id: u64, opener: Opener, reporter: Reporter) {
     opener.ended().await;
-    reporter.send(RunEvent::TransportEnded).await;
+    reporter.send(RunEvent::TransportEnded(id)).await;
 }
 
 /// The agent's events matter as much as the transport: without them nobody would know.
-async fn report_events(opener: Opener, reporter: Reporter) {
+async fn report_events(id: u64, opener: Opener, reporter: Reporter) {
     if let Ok((mut stream, _)) = opener.open(&StreamHeader::Events).await {
         while let Ok(Some(event)) = message::read(&mut stream).await {
             reporter.send(RunEvent::Agent(event)).await;
         }
     }
-    reporter.send(RunEvent::TransportEnded).await;
+    reporter.send(RunEvent::TransportEnded(id)).await;
 }
 
 /// Serves what the guest opens. A lease lives no longer than this.

@@ -11,6 +11,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Image {
     pub(crate) version: String,
+    /// Version and digests of its files: memory of a VM of another image does not fit.
+    pub(crate) identity: String,
     pub(crate) kernel: PathBuf,
     pub(crate) initramfs: PathBuf,
     pub(crate) root: PathBuf,
@@ -23,6 +25,9 @@ struct Manifest {
     /// Of each file, in bytes.
     #[serde(default)]
     sizes: BTreeMap<String, u64>,
+    /// SHA-256 of each file.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
 }
 
 impl Image {
@@ -69,7 +74,13 @@ impl Image {
                 Err(error) => Err(missing(format!("cannot read {} ({error})", path.display()))),
             }
         };
+        let digests = manifest.files.values().map(String::as_str);
+        let identity: Vec<_> = [manifest.version.as_str()]
+            .into_iter()
+            .chain(digests)
+            .collect();
         Ok(Self {
+            identity: identity.join(" "),
             version: manifest.version,
             kernel: file("vmlinuz", 1 << 20)?,
             initramfs: file("initramfs.img", 64 << 10)?,

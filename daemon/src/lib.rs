@@ -7,6 +7,7 @@
 
 mod api;
 mod claim;
+mod clock;
 mod daemon;
 mod disks;
 mod drivers;
@@ -16,7 +17,9 @@ mod event;
 pub mod fuzzing;
 mod guest;
 mod image;
+mod lent;
 pub mod log;
+mod memory;
 mod options;
 mod platform;
 mod resolve;
@@ -27,6 +30,7 @@ mod vm;
 mod waiters;
 
 pub use claim::Claim;
+pub use clock::HostClock;
 pub use daemon::run;
 pub use options::{Limits, Options};
 pub use settings::{HostFacts, Proxies};
@@ -45,6 +49,7 @@ pub fn options(paths: &coracle_host_paths::HostPaths) -> std::io::Result<Options
             proxies: settings::Proxies::from_environment(),
         },
         limits: Limits::default(),
+        clock: clock::HostClock::from_environment(),
     })
 }
 

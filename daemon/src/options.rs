@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use coracle_vm_driver::VmDriver;
 
+use crate::clock::HostClock;
 use crate::settings::HostFacts;
 
 /// What the daemon is given from outside.
@@ -17,6 +18,8 @@ pub struct Options {
     pub facts: HostFacts,
     /// How long things may take.
     pub limits: Limits,
+    /// The time that the guest is told.
+    pub clock: HostClock,
 }
 
 /// How long things may take, and how often the VM may end by itself.
@@ -28,6 +31,8 @@ pub struct Limits {
     pub engine: Duration,
     /// An orderly shutdown; then the VM is killed.
     pub shutdown: Duration,
+    /// Until a guest that is to be suspended has written everything to its disks.
+    pub sync: Duration,
     /// Killing it.
     pub kill: Duration,
     /// Any single answer of agent or driver.
@@ -47,6 +52,7 @@ impl Default for Limits {
             hello: Duration::from_secs(180),
             engine: Duration::from_secs(300),
             shutdown: Duration::from_secs(30),
+            sync: Duration::from_secs(60),
             kill: Duration::from_secs(10),
             answer: Duration::from_secs(5),
             back_off: Duration::from_secs(1),

@@ -73,6 +73,23 @@ pub(crate) struct Settings {
     pub(crate) unknown: Vec<String>,
 }
 
+impl Settings {
+    /// Whether a VM of the other settings would be the same.
+    pub(crate) fn is_same_machine(&self, other: &Self) -> bool {
+        let part = |settings: &Self| {
+            (
+                settings.cpus,
+                settings.memory_mib,
+                settings.disk_gib,
+                settings.shares.clone(),
+                settings.engine.clone(),
+                settings.registry_ca.clone(),
+            )
+        };
+        part(self) == part(other)
+    }
+}
+
 /// The settings of one state folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {

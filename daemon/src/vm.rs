@@ -17,6 +17,10 @@
 //! gives the next state; it never waits. What takes time runs in a task which reports a
 //! [`RunEvent`], and those of an earlier VM are void.
 //!
+//! A stop leads from `Running` through `Suspending` to `Stopped` with the memory on the disk, which
+//! clients see as suspended, and a start from there through `Booting`, whose guest is awake at once. A
+//! suspension that fails leads back to `Running`.
+//!
 //! A VM that ends by itself in any state is started again after a growing pause
 //! (`BackingOff`), until it has ended too often within a window (`Failed`).
 
@@ -29,9 +33,11 @@ mod failed;
 mod live;
 mod machine;
 mod prepare;
+mod resume;
 mod running;
 mod stopped;
 mod stopping;
+mod suspending;
 
 use std::sync::Arc;
 
@@ -46,7 +52,10 @@ pub(crate) use prepare::Prepared;
 /// What a state reacts to.
 pub(crate) enum Input {
     Start,
+    /// Suspend where that can be, else as `Shutdown`.
     Stop,
+    /// Stop in order, without saving the memory.
+    Shutdown,
     Restart,
     /// Stop and delete the data disk.
     Reset,
@@ -59,6 +68,7 @@ enum State {
     EngineStarting(engine_starting::EngineStarting),
     Running(running::Running),
     Stopping(stopping::Stopping),
+    Suspending(Box<suspending::Suspending>),
     BackingOff(backing_off::BackingOff),
     Failed(failed::Failed),
 }
@@ -90,6 +100,7 @@ impl Lifecycle {
             State::EngineStarting(state) => state.on(context, input),
             State::Running(state) => state.on(context, input),
             State::Stopping(state) => state.on(context, input),
+            State::Suspending(state) => state.on(context, input),
             State::BackingOff(state) => state.on(context, input),
             State::Failed(state) => state.on(context, input),
         };
@@ -108,18 +119,22 @@ impl Lifecycle {
     /// Where it is, as clients see it.
     pub(crate) fn state(&self) -> VmState {
         match &self.state {
+            State::Booting(_) | State::EngineStarting(_) if self.context.is_to_stop() => {
+                VmState::Stopping
+            }
+            State::Stopped(_) if self.context.memory.exists() => VmState::Suspended,
             State::Stopped(_) => VmState::Stopped,
             State::Booting(_) | State::BackingOff(_) => VmState::Booting,
             State::EngineStarting(_) => VmState::EngineStarting,
             State::Running(_) => VmState::Running,
-            State::Stopping(_) => VmState::Stopping,
+            State::Stopping(_) | State::Suspending(_) => VmState::Stopping,
             State::Failed(_) => VmState::Failed,
         }
     }
 
     /// Whether nothing of a VM is left.
     pub(crate) fn is_down(&self) -> bool {
-        matches!(self.state(), VmState::Stopped | VmState::Failed)
+        matches!(self.state, State::Stopped(_) | State::Failed(_))
     }
 
     /// The VM itself, if there is one with a guest that has said hello.

@@ -48,6 +48,18 @@ impl Waiters {
         });
     }
 
+    /// Answers those who wait for this goal: it is not to be.
+    pub(crate) fn refuse(&mut self, refused: Goal, error: &ApiError) {
+        self.0.retain(|(goal, progress)| {
+            if *goal != refused {
+                return true;
+            }
+            let error = error.clone();
+            let _ = progress.send(Progress::Failed { error });
+            false
+        });
+    }
+
     /// Answers all who still wait.
     pub(crate) fn dismiss(&mut self, error: &ApiError) {
         for (_, progress) in self.0.drain(..) {
@@ -58,7 +70,7 @@ impl Waiters {
 }
 
 fn outcome(goal: Goal, status: &Status) -> Option<Result<(), ApiError>> {
-    use VmState::{Failed, Running, Stopped, Stopping};
+    use VmState::{Failed, Running, Stopped, Stopping, Suspended};
     let stopped = || {
         ApiError::new(
             ErrorCode::WrongState,
@@ -68,7 +80,7 @@ fn outcome(goal: Goal, status: &Status) -> Option<Result<(), ApiError>> {
     let last_error = || status.vm.last_error.clone();
     match (goal, status.vm.state) {
         (Goal::Up, Running) => Some(Ok(())),
-        (Goal::Up, Stopped | Failed) => Some(Err(last_error().unwrap_or_else(stopped))),
+        (Goal::Up, Stopped | Suspended | Failed) => Some(Err(last_error().unwrap_or_else(stopped))),
         (Goal::Up, _) => None,
         (Goal::Down | Goal::Empty, Stopping) => None,
         (Goal::Down, _) => Some(Ok(())),

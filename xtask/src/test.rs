@@ -56,12 +56,14 @@ enum Suite {
     Badinput,
     /// Very many connections, containers and ports
     Limits,
+    /// Suspend and resume
+    Suspend,
     /// What an ordinary user does first; root runs it as one
     User,
 }
 
 /// The suites in a VM, by the names that the tests have.
-const IN_VM: [(Suite, &str); 10] = [
+const IN_VM: [(Suite, &str); 11] = [
     (Suite::Engine, "engine"),
     (Suite::Ports, "ports"),
     (Suite::Files, "files"),
@@ -71,6 +73,7 @@ const IN_VM: [(Suite, &str); 10] = [
     (Suite::Debug, "debug"),
     (Suite::Badinput, "badinput"),
     (Suite::Limits, "limits"),
+    (Suite::Suspend, "suspend"),
     (Suite::User, "user"),
 ];
 

@@ -98,5 +98,7 @@ fn name(stage: Stage) -> &'static str {
         Stage::Booting => "booting",
         Stage::Engine => "engine",
         Stage::Stopping => "stopping",
+        Stage::Suspending => "suspending",
+        Stage::Resuming => "resuming",
     }
 }

@@ -45,6 +45,8 @@ pub struct Status {
 pub enum VmState {
     /// No VM.
     Stopped,
+    /// No VM, but its memory on the disk: a start continues it.
+    Suspended,
     /// From the start of the hypervisor until the agent's hello.
     Booting,
     /// The agent is there, the engine is not ready yet.
@@ -142,6 +144,9 @@ pub struct StartOptions {
 pub struct StopOptions {
     /// Whether the daemon ends too.
     pub quit: bool,
+    /// Whether the engine and the VM shut down in order, instead of being suspended.
+    #[serde(default)]
+    pub shutdown: bool,
 }
 
 /// Where a long action is.
@@ -158,6 +163,10 @@ pub enum Stage {
     Engine,
     /// The engine and the guest go down.
     Stopping,
+    /// The memory is saved.
+    Suspending,
+    /// The memory is loaded.
+    Resuming,
 }
 
 /// A line of a long action's answer.

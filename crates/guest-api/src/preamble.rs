@@ -6,6 +6,11 @@
 //! [`MAGIC`], a fresh nonce and its hello, once: a second hello would land among the
 //! multiplexer's frames. The agent looks for the magic and answers with magic and the same
 //! nonce, and the daemon drops all bytes before that answer.
+//!
+//! Around a suspension the byte stream goes on for the guest while the daemon's end becomes another one,
+//! and bytes of the multiplexer are still on their way. So the daemon chooses a token beforehand; the
+//! agent's announcement ([`announcement`]) and the only preamble that it takes then carry it,
+//! and neither can be mistaken for payload.
 
 use std::io;
 
@@ -57,6 +62,15 @@ pub async fn connect(
     hello: &Hello,
 ) -> Result<HelloReply, PreambleError> {
     skip_past(stream, &READY).await?;
+    reconnect(stream, nonce, hello).await
+}
+
+/// The daemon's side when the agent is known to wait for this token.
+pub async fn reconnect(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    nonce: [u8; NONCE],
+    hello: &Hello,
+) -> Result<HelloReply, PreambleError> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&nonce);
     bytes.extend_from_slice(&message::encode(hello)?);
@@ -81,6 +95,33 @@ pub async fn accept(
     skip_past(stream, &MAGIC).await?;
     let mut nonce = [0; NONCE];
     stream.read_exact(&mut nonce).await?;
+    answer(stream, nonce, secret, reply).await
+}
+
+/// What an agent announces itself with after the order to suspend: [`READY`] and the token.
+pub fn announcement(token: &[u8; NONCE]) -> Vec<u8> {
+    [&READY[..], token].concat()
+}
+
+/// The agent's side after the order to suspend: takes the preamble with this token and no other.
+pub async fn accept_again(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    token: [u8; NONCE],
+    secret: &str,
+    reply: &HelloReply,
+) -> Result<Hello, PreambleError> {
+    stream.write_all(&announcement(&token)).await?;
+    stream.flush().await?;
+    skip_past(stream, &[&MAGIC[..], &token].concat()).await?;
+    answer(stream, token, secret, reply).await
+}
+
+async fn answer(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    nonce: [u8; NONCE],
+    secret: &str,
+    reply: &HelloReply,
+) -> Result<Hello, PreambleError> {
     let hello: Hello = message::expect(stream).await?;
     if !bool::from(hello.secret.as_bytes().ct_eq(secret.as_bytes())) {
         return Err(PreambleError::WrongSecret);

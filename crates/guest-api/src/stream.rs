@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::debug::DebugTarget;
 use crate::exec::ExecRequest;
 use crate::port::PortRequest;
+use crate::preamble::NONCE;
 use crate::resolve::Lookup;
 use crate::status::AgentStatus;
 
@@ -44,6 +45,14 @@ pub enum StreamHeader {
     SetTime {
         /// Nanoseconds since the Unix epoch.
         unix_ns: u64,
+    },
+    /// Host to guest. The VM's memory is about to be saved: the agent writes everything to the
+    /// data disk and replies. Then the host sends one byte, upon which the agent leaves the multiplexer and
+    /// announces itself anew by [`preamble::accept_again`](crate::preamble::accept_again); a stream
+    /// that ends without the byte takes the order back.
+    Suspend {
+        /// Marks the next preamble.
+        token: [u8; NONCE],
     },
     /// Host to guest. Stops the engine in order, syncs, unmounts; the reply comes
     /// first, the end of the VM is the sign that it is done.

@@ -70,6 +70,7 @@ impl HostPaths {
             self.run_dir(),
             self.log_dir(),
             self.vm_dir(),
+            self.memory_dir(),
         ] {
             platform::create_private_dir(&path)
                 .map_err(|source| PathError::Create { path, source })?;
@@ -140,6 +141,11 @@ impl HostPaths {
     /// The boot configuration, with its secret.
     pub fn config_disk(&self) -> PathBuf {
         self.vm_dir().join("config.raw")
+    }
+
+    /// The memory of a suspended VM.
+    pub fn memory_dir(&self) -> PathBuf {
+        self.home.join("memory")
     }
 }
 

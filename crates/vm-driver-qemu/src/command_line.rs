@@ -18,6 +18,8 @@ pub(crate) struct Means {
     pub(crate) machine: Machine,
     pub(crate) accelerator: Accelerator,
     pub(crate) sandbox: bool,
+    /// Whether the memory comes from a file, which QMP will name.
+    pub(crate) incoming: bool,
 }
 
 /// The descriptors that QEMU inherits: connected stream sockets.
@@ -53,6 +55,9 @@ pub(crate) fn arguments(
     line.option("-object", "rng-random,id=entropy,filename=/dev/urandom");
     line.option("-device", "virtio-rng-pci,rng=entropy");
     line.option("-device", "virtio-balloon-pci,free-page-reporting=on");
+    if means.incoming {
+        line.option("-incoming", "defer");
+    }
     Ok(line.0)
 }
 

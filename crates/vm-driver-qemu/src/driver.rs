@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use coracle_guest_api::boot::NetworkConfig;
-use coracle_vm_driver::{Capabilities, DriverError, HostSupport, RunningVm, VmConfig, VmDriver};
+use coracle_vm_driver::{
+    Capabilities, DriverError, HostSupport, Resume, RunningVm, VmConfig, VmDriver,
+};
 
 use crate::accelerator::{Accelerator, Accelerators};
-use crate::host::{Qemu, find_virtiofsd};
-use crate::launch::{Launched, first_line, launch};
+use crate::host::{Qemu, Virtiofsd, find_virtiofsd};
+use crate::launch::{Launched, Memory, first_line, identity, launch};
+use crate::migration;
 use crate::network;
 use crate::vm::{self, Suspect};
 
@@ -36,14 +39,16 @@ impl VmDriver for QemuDriver {
     async fn probe(&self) -> Result<HostSupport, DriverError> {
         let qemu = Qemu::find().await?;
         let choice = self.accelerators.choose(&qemu).await;
+        let virtiofsd = find_virtiofsd().await.ok();
         Ok(HostSupport {
             hypervisor: format!("QEMU {}", qemu.version),
             accelerator: choice.accelerator.name().into(),
             accelerator_note: choice.note,
             capabilities: Capabilities {
-                suspend: qemu.version.at_least(9, 0),
+                suspend: can_suspend(&qemu)
+                    && virtiofsd.as_ref().is_some_and(Virtiofsd::can_be_suspended),
                 free_page_reporting: true,
-                shares: find_virtiofsd().await.is_ok(),
+                shares: virtiofsd.is_some(),
                 discard: true,
             },
         })
@@ -60,26 +65,65 @@ impl VmDriver for QemuDriver {
         let (launched, accelerator) = if choice.unproven {
             self.prove(config, &qemu).await?
         } else {
-            let launched = launch(config, &qemu, choice.accelerator).await?;
+            let launched = launch(config, &qemu, choice.accelerator, Memory::Empty).await?;
             (launched, choice.accelerator)
         };
+        Ok(self.watch(launched, accelerator, qemu))
+    }
+
+    fn resume(&self) -> Option<&dyn Resume> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Resume for QemuDriver {
+    async fn machine(&self, config: &VmConfig) -> Result<String, DriverError> {
+        let qemu = Qemu::find().await?;
+        let choice = self.accelerators.choose(&qemu).await;
+        identity(config, &qemu, choice.accelerator).await
+    }
+
+    async fn load(&self, config: &VmConfig, memory: &Path) -> Result<RunningVm, DriverError> {
+        check(config)?;
+        let qemu = Qemu::find().await?;
+        let accelerator = self.accelerators.choose(&qemu).await.accelerator;
+        let launched = launch(config, &qemu, accelerator, Memory::Incoming).await?;
+        if let Err(error) = migration::load(&launched.qmp, memory).await {
+            launched.qemu.kill();
+            launched.qemu.wait().await;
+            let words = launched.qemu.last_words();
+            return Err(match words.is_empty() {
+                true => error,
+                false => DriverError::Start(words),
+            });
+        }
+        Ok(self.watch(launched, accelerator, qemu))
+    }
+}
+
+/// Whether it knows `mapped-ram`.
+pub(crate) fn can_suspend(qemu: &Qemu) -> bool {
+    qemu.version.at_least(9, 0)
+}
+
+impl QemuDriver {
+    fn watch(&self, launched: Launched, accelerator: Accelerator, qemu: Qemu) -> RunningVm {
         let suspect = Suspect {
             accelerator,
             accelerators: self.accelerators.clone(),
             qemu,
         };
-        Ok(vm::run(launched, suspect))
+        vm::run(launched, suspect)
     }
-}
 
-impl QemuDriver {
     /// The first real guest on KVM: if it does not get to print a line, it is emulated.
     async fn prove(
         &self,
         config: &VmConfig,
         qemu: &Qemu,
     ) -> Result<(Launched, Accelerator), DriverError> {
-        let failure = match launch(config, qemu, Accelerator::Kvm).await {
+        let failure = match launch(config, qemu, Accelerator::Kvm, Memory::Empty).await {
             Ok(launched) => match first_line(&launched, config).await {
                 Ok(()) => {
                     self.accelerators.proven(qemu).await;
@@ -94,7 +138,7 @@ impl QemuDriver {
             Err(error) => error.to_string(),
         };
         // KVM is to blame only if the same VM starts without it.
-        let launched = launch(config, qemu, Accelerator::Tcg).await?;
+        let launched = launch(config, qemu, Accelerator::Tcg, Memory::Empty).await?;
         self.accelerators.failed(qemu, &failure).await;
         Ok((launched, Accelerator::Tcg))
     }

@@ -16,7 +16,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use crate::host::Virtiofsd;
 use crate::process::{Process, Program};
+
+/// Files that the guest has open are found again by their names, if they are still the same ones;
+/// those that are not give errors to who has them open, instead of failing the resume.
+const SUSPENDABLE: [&str; 3] = [
+    "--migration-mode=find-paths",
+    "--migration-verify-handles",
+    "--migration-on-error=guest-error",
+];
 
 /// A file server that answers.
 pub(crate) struct FileServer {
@@ -45,7 +54,7 @@ enum Sandbox {
 
 /// Starts the server of a share. It is reached over the returned connection alone.
 pub(crate) async fn start(
-    program: &Path,
+    program: &Virtiofsd,
     share: &Share,
     index: usize,
     runtime_dir: &Path,
@@ -91,7 +100,7 @@ pub(crate) fn low_file_limit() -> Option<String> {
 }
 
 async fn attempt(
-    program: &Path,
+    program: &Virtiofsd,
     share: &Share,
     index: usize,
     runtime_dir: &Path,
@@ -100,9 +109,12 @@ async fn attempt(
     let io = |error: io::Error| error.to_string();
     let (listener, connection) = connected(&runtime_dir.join("virtiofsd.sock")).map_err(io)?;
     let folder = share.path.to_str().ok_or("its name is not valid UTF-8")?;
-    let args = arguments(folder, share.read_only, sandbox, listener.as_raw_fd());
+    let mut args = arguments(folder, share.read_only, sandbox, listener.as_raw_fd());
+    if program.can_be_suspended() {
+        args.extend(SUSPENDABLE.map(String::from));
+    }
     let process = Process::spawn(Program {
-        path: program.into(),
+        path: program.program.clone(),
         args,
         inherit: vec![listener.into()],
         log: runtime_dir.join(format!("virtiofsd-{index}.log")),
@@ -186,6 +198,7 @@ fn arguments(folder: &str, read_only: bool, sandbox: Sandbox, listener: RawFd) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::version::Version;
 
     #[test]
     fn whatever_the_guest_makes_belongs_to_this_user() {
@@ -226,6 +239,8 @@ mod tests {
             path: dir.path().into(),
             read_only: false,
         };
+        let version = Version::of_virtiofsd("virtiofsd 1.13.2").unwrap();
+        let program = Virtiofsd { program, version };
         let error = start(&program, &share, 0, dir.path()).await.err().unwrap();
         assert!(error.to_string().contains("no such luck"), "{error}");
     }

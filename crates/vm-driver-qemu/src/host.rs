@@ -96,14 +96,28 @@ impl Qemu {
     }
 }
 
-/// virtiofsd, new enough to translate user ids.
-pub(crate) async fn find_virtiofsd() -> Result<PathBuf, DriverError> {
+/// An installed virtiofsd that is new enough to translate user ids.
+#[derive(Clone, Debug)]
+pub(crate) struct Virtiofsd {
+    pub(crate) program: PathBuf,
+    pub(crate) version: Version,
+}
+
+impl Virtiofsd {
+    /// Whether it can tell its successor which files the guest has open, and who of them has gone.
+    pub(crate) fn can_be_suspended(&self) -> bool {
+        self.version.at_least(1, 13)
+    }
+}
+
+/// Looks for it.
+pub(crate) async fn find_virtiofsd() -> Result<Virtiofsd, DriverError> {
     const REMEDY: &str = "install the package virtiofsd, version 1.11 or newer";
     let program = find_program("virtiofsd")
         .ok_or_else(|| DriverError::Missing(format!("virtiofsd is not installed: {REMEDY}")))?;
     let printed = output(&program, &["--version"]).await?;
     match Version::of_virtiofsd(&printed) {
-        Some(version) if version.at_least(1, 11) => Ok(program),
+        Some(version) if version.at_least(1, 11) => Ok(Virtiofsd { program, version }),
         _ => Err(DriverError::Missing(format!(
             "{} is too old ({}): {REMEDY}",
             program.display(),

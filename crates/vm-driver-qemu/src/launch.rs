@@ -30,10 +30,20 @@ pub(crate) struct Launched {
     console_length: u64,
 }
 
+/// Where a VM's memory comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// It is empty: the guest boots.
+    Empty,
+    /// From a file, which QEMU is told later; it waits until then.
+    Incoming,
+}
+
 pub(crate) async fn launch(
     config: &VmConfig,
     qemu: &Qemu,
     accelerator: Accelerator,
+    memory: Memory,
 ) -> Result<Launched, DriverError> {
     let console_length = console::prepare(&config.console_log).map_err(|source| {
         io(
@@ -65,6 +75,7 @@ pub(crate) async fn launch(
         machine: qemu.machine,
         accelerator,
         sandbox: qemu.sandbox,
+        incoming: memory == Memory::Incoming,
     };
     let program = Program {
         path: qemu.program.clone(),
@@ -85,6 +96,32 @@ pub(crate) async fn launch(
         degraded,
         console_length,
     })
+}
+
+/// What memory of this VM depends on: the versions and the command line, without the numbers of
+/// inherited descriptors.
+pub(crate) async fn identity(
+    config: &VmConfig,
+    qemu: &Qemu,
+    accelerator: Accelerator,
+) -> Result<String, DriverError> {
+    let means = Means {
+        machine: qemu.machine,
+        accelerator,
+        sandbox: qemu.sandbox,
+        incoming: false,
+    };
+    let channels = Channels {
+        qmp: 0,
+        transport: 0,
+        shares: vec![0; config.shares.len()],
+    };
+    let mut words = vec![format!("QEMU {}", qemu.version)];
+    if !config.shares.is_empty() {
+        words.push(format!("virtiofsd {}", find_virtiofsd().await?.version));
+    }
+    words.extend(arguments(config, &means, &channels)?);
+    Ok(words.join(" "))
 }
 
 /// Waits until the guest's kernel has printed something. The error says how it failed.

@@ -24,6 +24,7 @@ mod file_server;
 pub mod fuzzing;
 mod host;
 mod launch;
+mod migration;
 mod network;
 mod process;
 mod qmp;

@@ -29,6 +29,7 @@ pub(crate) struct Qmp {
 
 struct Command {
     name: &'static str,
+    arguments: Value,
     answer: oneshot::Sender<Result<Value, String>>,
 }
 
@@ -55,13 +56,26 @@ impl Qmp {
 
     /// Executes a command without arguments.
     pub(crate) async fn execute(&self, name: &'static str) -> Result<Value, DriverError> {
+        self.execute_with(name, json!({})).await
+    }
+
+    /// Executes a command; `arguments` is an object.
+    pub(crate) async fn execute_with(
+        &self,
+        name: &'static str,
+        arguments: Value,
+    ) -> Result<Value, DriverError> {
         let gone = || DriverError::Io {
             context: format!("QEMU is gone before it answered {name}"),
             source: std::io::ErrorKind::BrokenPipe.into(),
         };
         let exchange = async {
             let (answer, answered) = oneshot::channel();
-            let command = Command { name, answer };
+            let command = Command {
+                name,
+                arguments,
+                answer,
+            };
             self.commands.send(command).await.map_err(|_| gone())?;
             answered.await.map_err(|_| gone())
         };
@@ -95,10 +109,11 @@ async fn serve(
     loop {
         tokio::select! {
             request = requests.recv(), if open => match request {
-                Some(Command { name, answer }) => {
+                Some(Command { name, arguments, answer }) => {
                     next_id += 1;
                     waiting.insert(next_id, answer);
-                    let line = json!({"execute": name, "id": next_id}).to_string();
+                    let command = json!({"execute": name, "arguments": arguments, "id": next_id});
+                    let line = command.to_string();
                     if lines.send(line).await.is_err() {
                         return;
                     }

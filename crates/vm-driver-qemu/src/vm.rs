@@ -1,6 +1,7 @@
 //! A running VM: control over it, and the task that watches it.
 
 mod exit;
+mod suspend;
 mod watch;
 
 use std::sync::Arc;
@@ -8,11 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use coracle_vm_driver::{DriverError, RunningVm, Vm, VmEvent, VmUsage};
+use coracle_vm_driver::{DriverError, RunningVm, Suspend, Vm, VmEvent, VmUsage};
 use tokio::sync::{mpsc, watch as value};
 use tokio::time::timeout;
 
 use crate::accelerator::{Accelerator, Accelerators};
+use crate::driver::can_suspend;
 use crate::file_server::FileServer;
 use crate::host::Qemu;
 use crate::launch::Launched;
@@ -38,7 +40,9 @@ pub(crate) fn run(launched: Launched, suspect: Suspect) -> RunningVm {
         qemu: launched.qemu,
         servers: launched.servers,
         killed: AtomicBool::new(false),
+        held: AtomicBool::new(false),
     });
+    let can_suspend = can_suspend(&suspect.qemu);
     let (report, gone) = value::channel(false);
     let watched = watch::Watched {
         processes: processes.clone(),
@@ -54,6 +58,7 @@ pub(crate) fn run(launched: Launched, suspect: Suspect) -> RunningVm {
             processes,
             qmp: launched.qmp,
             gone,
+            can_suspend,
         }),
         transport: Box::new(launched.transport),
         events,
@@ -64,12 +69,15 @@ struct QemuVm {
     processes: Arc<Processes>,
     qmp: Qmp,
     gone: value::Receiver<bool>,
+    can_suspend: bool,
 }
 
 struct Processes {
     qemu: Process,
     servers: Vec<FileServer>,
     killed: AtomicBool,
+    /// Whether the VM's owner has paused it: nothing else may continue it then.
+    held: AtomicBool,
 }
 
 impl Processes {
@@ -110,6 +118,10 @@ impl Vm for QemuVm {
             context: "cannot read what the VM takes".into(),
             source: std::io::Error::other(error),
         })
+    }
+
+    fn suspend(&self) -> Option<&dyn Suspend> {
+        self.can_suspend.then_some(self)
     }
 }
 

@@ -21,6 +21,12 @@ const CRASH: &[u8] = &[0x0f, 0x0b];
 /// Jumps to itself.
 const SPIN: &[u8] = &[0xeb, 0xfe];
 
+/// Writes `a` and then, every few milliseconds, the next byte.
+const COUNT: &[u8] = &[
+    0xb0, b'a', 0x66, 0xba, 0xf8, 0x03, 0xee, 0xfe, 0xc0, 0xb9, 0, 0, 0x20, 0, 0x49, 0x75, 0xfd,
+    0xeb, 0xf3,
+];
+
 struct Bench {
     dir: TempDir,
     driver: QemuDriver,
@@ -273,6 +279,67 @@ async fn a_killed_file_server_is_reported_before_the_end() {
         next(&mut vm).await,
         Some(VmEvent::Exited(ExitReason::Killed))
     );
+}
+
+#[tokio::test]
+async fn saved_memory_is_continued_and_what_is_damaged_is_refused() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    if !bench.driver.probe().await.unwrap().capabilities.suspend {
+        eprintln!("skipped: this QEMU or virtiofsd cannot save memory");
+        return;
+    }
+    let config = bench.config(&kernel(COUNT));
+    let resume = bench.driver.resume().unwrap();
+    let machine = resume.machine(&config).await.unwrap();
+    let mut vm = bench.driver.start(&config).await.unwrap();
+    let counted = || fs::read(bench.path("vm.log")).unwrap();
+    let goes_on = async || {
+        let before = counted().len();
+        while counted().len() < before + 5 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    goes_on().await;
+
+    let suspend = vm.vm.suspend().unwrap();
+    suspend.pause().await.unwrap();
+    let nowhere = suspend.save(&bench.path("no such folder/memory")).await;
+    assert!(nowhere.is_err());
+    suspend.unpause().await.unwrap();
+    goes_on().await;
+    suspend.pause().await.unwrap();
+    suspend.save(&bench.path("memory")).await.unwrap();
+    vm.vm.kill().await.unwrap();
+    while next(&mut vm).await.is_some() {}
+    assert_eq!(command_lines_naming(bench.dir.path()), [""; 0]);
+
+    let saved = counted().len();
+    assert_eq!(resume.machine(&config).await.unwrap(), machine);
+    let vm = resume.load(&config, &bench.path("memory")).await.unwrap();
+    assert_eq!(counted().len(), saved, "it ran before it was told to");
+    vm.vm.suspend().unwrap().unpause().await.unwrap();
+    goes_on().await;
+    vm.vm.kill().await.unwrap();
+    for pair in counted().windows(2) {
+        assert_eq!(
+            pair[0].wrapping_add(1),
+            pair[1],
+            "it was not the same guest"
+        );
+    }
+
+    fs::write(bench.path("memory"), b"QEVM, and no more of it").unwrap();
+    let error = resume.load(&config, &bench.path("memory")).await.err();
+    assert!(
+        matches!(&error, Some(DriverError::Start(why)) if !why.is_empty()),
+        "{error:?}"
+    );
+    assert_eq!(command_lines_naming(bench.dir.path()), [""; 0]);
+    let mut other = config.clone();
+    other.memory_mib += 1;
+    assert_ne!(resume.machine(&other).await.unwrap(), machine);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A driver without a VM: the tests above it play the guest.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -15,9 +16,14 @@ pub struct FakeDriver {
 
 #[derive(Default)]
 struct State {
+    can_suspend: bool,
+    fail_save: bool,
     fail_next: Option<String>,
     guests: Vec<FakeGuest>,
 }
+
+/// What a fake VM's memory looks like on the disk.
+const MEMORY: &[u8] = b"the memory of a fake VM";
 
 /// The guest's side of a fake VM.
 pub struct FakeGuest {
@@ -27,9 +33,21 @@ pub struct FakeGuest {
     pub transport: DuplexStream,
     /// Reports what happens to the VM.
     pub events: mpsc::Sender<VmEvent>,
+    /// Whether it comes from saved memory.
+    pub resumed: bool,
 }
 
 impl FakeDriver {
+    /// From now on its VMs can be suspended and resumed.
+    pub fn suspends(&self) {
+        self.lock().can_suspend = true;
+    }
+
+    /// Whether the memory of its VMs cannot be written.
+    pub fn fail_save(&self, fails: bool) {
+        self.lock().fail_save = fails;
+    }
+
     /// Makes the next start fail with this text.
     pub fn fail_next(&self, why: &str) {
         self.lock().fail_next = Some(why.into());
@@ -62,7 +80,10 @@ impl VmDriver for FakeDriver {
             hypervisor: "fake 1".into(),
             accelerator: "fake".into(),
             accelerator_note: None,
-            capabilities: Capabilities::default(),
+            capabilities: Capabilities {
+                suspend: self.lock().can_suspend,
+                ..Capabilities::default()
+            },
         })
     }
 
@@ -76,6 +97,30 @@ impl VmDriver for FakeDriver {
     }
 
     async fn start(&self, config: &VmConfig) -> Result<RunningVm, DriverError> {
+        self.begin(config, false)
+    }
+
+    fn resume(&self) -> Option<&dyn Resume> {
+        self.lock().can_suspend.then_some(self)
+    }
+}
+
+#[async_trait]
+impl Resume for FakeDriver {
+    async fn machine(&self, config: &VmConfig) -> Result<String, DriverError> {
+        Ok(format!("{} shares", config.shares.len()))
+    }
+
+    async fn load(&self, config: &VmConfig, memory: &Path) -> Result<RunningVm, DriverError> {
+        match std::fs::read(memory) {
+            Ok(bytes) if bytes == MEMORY => self.begin(config, true),
+            _ => Err(DriverError::Start("that is no memory".into())),
+        }
+    }
+}
+
+impl FakeDriver {
+    fn begin(&self, config: &VmConfig, resumed: bool) -> Result<RunningVm, DriverError> {
         let mut state = self.lock();
         if let Some(why) = state.fail_next.take() {
             return Err(DriverError::Start(why));
@@ -86,9 +131,13 @@ impl VmDriver for FakeDriver {
             config: config.clone(),
             transport: guest,
             events: sender.clone(),
+            resumed,
         });
         Ok(RunningVm {
-            vm: Box::new(FakeVm { events: sender }),
+            vm: Box::new(FakeVm {
+                events: sender,
+                driver: self.clone(),
+            }),
             transport: Box::new(host),
             events,
         })
@@ -97,6 +146,29 @@ impl VmDriver for FakeDriver {
 
 struct FakeVm {
     events: mpsc::Sender<VmEvent>,
+    driver: FakeDriver,
+}
+
+#[async_trait]
+impl Suspend for FakeVm {
+    async fn pause(&self) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    async fn unpause(&self) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    async fn save(&self, memory: &Path) -> Result<(), DriverError> {
+        let failed = |source| DriverError::Io {
+            context: "the memory cannot be written".into(),
+            source,
+        };
+        if self.driver.lock().fail_save {
+            return Err(failed(std::io::ErrorKind::StorageFull.into()));
+        }
+        std::fs::write(memory, MEMORY).map_err(failed)
+    }
 }
 
 #[async_trait]
@@ -115,5 +187,9 @@ impl Vm for FakeVm {
 
     async fn usage(&self) -> Result<VmUsage, DriverError> {
         Ok(VmUsage::default())
+    }
+
+    fn suspend(&self) -> Option<&dyn Suspend> {
+        self.driver.lock().can_suspend.then_some(self)
     }
 }

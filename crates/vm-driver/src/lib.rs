@@ -9,6 +9,7 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
+mod suspend;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
 pub use config::{Disk, Share, VmConfig};
+pub use suspend::{Resume, Suspend};
 
 /// The byte stream of the transport: ordered, reliable, closed when dropped.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -42,6 +44,12 @@ pub trait VmDriver: Send + Sync + 'static {
     /// [`RunningVm::transport`] may be read and written. Whatever it started is
     /// gone again if it fails.
     async fn start(&self, config: &VmConfig) -> Result<RunningVm, DriverError>;
+
+    /// How a VM is continued from saved memory, by a driver that can do so on some host
+    /// ([`Capabilities::suspend`] says whether on this one).
+    fn resume(&self) -> Option<&dyn Resume> {
+        None
+    }
 }
 
 /// A VM that has been started.
@@ -65,6 +73,11 @@ pub trait Vm: Send + Sync {
 
     /// What the VM takes from the host now.
     async fn usage(&self) -> Result<VmUsage, DriverError>;
+
+    /// How its memory is saved; None where [`Capabilities::suspend`] is false.
+    fn suspend(&self) -> Option<&dyn Suspend> {
+        None
+    }
 }
 
 /// What a VM takes from the host.

@@ -1,5 +1,6 @@
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -8,6 +9,8 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
+use nix::sys::statvfs::statvfs;
+use nix::unistd::{Whence, lseek};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -115,6 +118,29 @@ pub(crate) fn look_at_socket(path: &Path) -> io::Result<SocketPlace> {
 /// What a sparse file truly takes on the disk, in bytes.
 pub(crate) fn allocated_bytes(metadata: &Metadata) -> u64 {
     metadata.blocks() * 512
+}
+
+/// What this user may still write to the file system of a path, in bytes.
+pub(crate) fn available_bytes(path: &Path) -> io::Result<u64> {
+    let found = statvfs(path)?;
+    Ok(found.blocks_available() * found.fragment_size())
+}
+
+/// The parts of a sparse file that are not holes, in order.
+pub(crate) fn data_ranges(file: &File) -> io::Result<Vec<Range<u64>>> {
+    let length = file.metadata()?.len();
+    let (mut ranges, mut from) = (Vec::new(), 0);
+    while from < length {
+        let start = match lseek(file, from as i64, Whence::SeekData) {
+            Ok(start) => start as u64,
+            Err(Errno::ENXIO) => break,
+            Err(errno) => return Err(errno.into()),
+        };
+        let end = lseek(file, start as i64, Whence::SeekHole)? as u64;
+        ranges.push(start..end);
+        from = end;
+    }
+    Ok(ranges)
 }
 
 /// Tells one file from another under the same name.

@@ -21,7 +21,7 @@ impl BackingOff {
         match input {
             Input::Event(RunEvent::Deadline(id)) if id == self.over.id => Booting::enter(context),
             Input::Event(_) => State::BackingOff(self),
-            Input::Stop => Stopped::enter(context),
+            Input::Stop | Input::Shutdown => Stopped::enter(context),
             Input::Start | Input::Restart | Input::Reset => {
                 Stopped::enter(context);
                 Stopped.on(context, input)

@@ -4,13 +4,15 @@ use coracle_vm_driver::{ByteStream, RunningVm, VmEvent};
 
 use super::crash::{crashed, is_hopeless};
 use super::engine_starting::EngineStarting;
-use super::machine::{Deadline, Machine, describe};
+use super::machine::{Deadline, Machine, Origin, describe};
 use super::prepare::{self, Prepared};
+use super::resume::resume;
 use super::stopped::Stopped;
 use super::stopping::{Plan, Stopping};
 use super::{Context, Input, State};
 use crate::event::RunEvent;
 use crate::guest::{self, Session};
+use crate::memory::Token;
 use crate::task::Task;
 
 /// From the look at the host until the agent's hello.
@@ -20,7 +22,12 @@ enum Phase {
     /// Nothing has been started yet.
     Preparing { _task: Task },
     /// The driver is at it.
-    Starting { task: Task, secret: String },
+    Starting {
+        task: Task,
+        origin: Box<Origin>,
+        /// With saved memory: the token for the first words.
+        resumed: Option<Token>,
+    },
     /// The guest boots.
     Guest {
         machine: Machine,
@@ -29,9 +36,22 @@ enum Phase {
     },
 }
 
+impl Phase {
+    fn is_resumed(&self) -> bool {
+        match self {
+            Self::Preparing { .. } => false,
+            Self::Starting { origin, .. } => origin.resumed,
+            Self::Guest { machine, .. } => machine.origin.resumed,
+        }
+    }
+}
+
 impl Booting {
     pub(super) fn enter(context: &mut Context) -> State {
         context.engine_soon("the VM is starting");
+        if let Some(sentence) = context.unfinished.take() {
+            context.announce(Stage::Checking, sentence);
+        }
         let task = Task::spawn(prepare::run(
             context.options.clone(),
             context.paths.clone(),
@@ -41,17 +61,38 @@ impl Booting {
         State::Booting(Self(Phase::Preparing { _task: task }))
     }
 
+    /// A VM that was to be suspended and was not: its agent waits for the token.
+    pub(super) fn greet_again(
+        context: &mut Context,
+        machine: Machine,
+        transport: Box<dyn ByteStream>,
+        token: Token,
+    ) -> State {
+        context.engine_soon("the VM was not suspended and is back in a moment");
+        await_hello(context, machine, transport, Some(token))
+    }
+
     pub(super) fn on(self, context: &mut Context, input: Input) -> State {
         match (input, self.0) {
-            (Input::Start, phase) => State::Booting(Self(phase)),
+            (Input::Start, phase) => {
+                context.when_up = None;
+                State::Booting(Self(phase))
+            }
+            // What runs in it must not be cut off for that: in a second it can be done in order.
+            (wish @ (Input::Stop | Input::Shutdown | Input::Restart), phase)
+                if phase.is_resumed() =>
+            {
+                context.when_up = Some(wish);
+                State::Booting(Self(phase))
+            }
             (Input::Event(event), phase) => on_event(context, event, phase),
             (wish, Phase::Preparing { .. }) => {
                 context.vm_gone();
                 Stopped::enter(context);
                 Stopped.on(context, wish)
             }
-            (wish, Phase::Starting { task, .. }) => {
-                Stopping::while_starting(context, task, Plan::of(wish))
+            (wish, Phase::Starting { task, origin, .. }) => {
+                Stopping::while_starting(context, task, origin, Plan::of(wish))
             }
             (wish, Phase::Guest { machine, .. }) => {
                 Stopping::at_once(context, machine, Plan::of(wish))
@@ -64,10 +105,16 @@ fn on_event(context: &mut Context, event: RunEvent, phase: Phase) -> State {
     match (event, phase) {
         (RunEvent::Prepared(Ok(prepared)), Phase::Preparing { .. }) => start(context, *prepared),
         (RunEvent::Prepared(Err(error)), Phase::Preparing { .. })
-        | (RunEvent::Started(Err(error)), Phase::Starting { .. }) => not_started(context, error),
-        (RunEvent::Started(Ok(running)), Phase::Starting { secret, .. }) => {
-            boot(context, running, secret)
+        | (RunEvent::Started(Err(error)), Phase::Starting { resumed: None, .. }) => {
+            not_started(context, error)
         }
+        (RunEvent::Started(Err(error)), Phase::Starting { .. }) => not_resumed(context, &error),
+        (
+            RunEvent::Started(Ok(running)),
+            Phase::Starting {
+                origin, resumed, ..
+            },
+        ) => boot(context, running, origin, resumed),
         (RunEvent::Hello(Ok(hello)), Phase::Guest { machine, .. }) => {
             greet(context, machine, hello)
         }
@@ -128,23 +175,49 @@ fn on_event(context: &mut Context, event: RunEvent, phase: Phase) -> State {
 }
 
 fn start(context: &mut Context, prepared: Prepared) -> State {
-    context.announce(
-        Stage::Booting,
-        format!("Booting the VM ({})", prepared.host.accelerator),
-    );
+    let (stage, verb) = match prepared.memory {
+        Some(_) => (Stage::Resuming, "Resuming"),
+        None => (Stage::Booting, "Booting"),
+    };
+    let accelerator = &prepared.host.accelerator;
+    context.announce(stage, format!("{verb} the VM ({accelerator})"));
     context.facts.host = Some(prepared.host);
     context.facts.vm.prepared = Some(prepared.sizes);
     context.sockets.policy.send_replace(prepared.policy);
     let (driver, reporter) = (context.options.driver.clone(), context.reporter());
+    let origin = Box::new(Origin {
+        secret: prepared.secret,
+        fit: prepared.fit,
+        resumed: prepared.memory.is_some(),
+        settings: context.settings.clone(),
+    });
+    let resumed = prepared.memory.as_ref().map(|record| record.token);
+    let memory = context.memory.clone();
     let task = Task::spawn(async move {
-        let started = driver.start(&prepared.config).await;
-        let started = started.map_err(prepare::driver_error);
+        let started = match prepared.memory {
+            Some(record) => resume(driver, &prepared.config, memory, record)
+                .await
+                .map_err(|why| ApiError::new(ErrorCode::VmFailed, why)),
+            None => driver
+                .start(&prepared.config)
+                .await
+                .map_err(prepare::driver_error),
+        };
         reporter.send(RunEvent::Started(started)).await;
     });
     State::Booting(Booting(Phase::Starting {
         task,
-        secret: prepared.secret,
+        origin,
+        resumed,
     }))
+}
+
+/// The memory is of no use: the data disk is.
+fn not_resumed(context: &mut Context, error: &ApiError) -> State {
+    context.vm_gone();
+    let said = prepare::set_aside(&context.memory, &error.message);
+    context.announce(Stage::Checking, said);
+    Booting::enter(context)
 }
 
 /// A person's start that cannot even begin is answered and over; a restart tries again.
@@ -159,11 +232,26 @@ fn not_started(context: &mut Context, error: ApiError) -> State {
     }
 }
 
-fn boot(context: &mut Context, running: RunningVm, secret: String) -> State {
+fn boot(
+    context: &mut Context,
+    running: RunningVm,
+    origin: Box<Origin>,
+    resumed: Option<Token>,
+) -> State {
+    let (machine, transport) = Machine::new(running, origin, context.reporter());
+    await_hello(context, machine, transport, resumed)
+}
+
+fn await_hello(
+    context: &mut Context,
+    machine: Machine,
+    transport: Box<dyn ByteStream>,
+    token: Option<Token>,
+) -> State {
+    let (secret, clock) = (machine.origin.secret.clone(), context.options.clock);
     let reporter = context.reporter();
-    let (machine, transport) = Machine::new(running, reporter.clone());
     let hello = Task::spawn(async move {
-        let hello = guest::hello(transport, secret).await;
+        let hello = guest::hello(transport, secret, token, clock).await;
         reporter.send(RunEvent::Hello(hello)).await;
     });
     let deadline = context.deadline(context.options.limits.hello);
@@ -181,9 +269,11 @@ fn greet(
 ) -> State {
     context.facts.vm.agent = Some(reply);
     let session = Session::start(
+        context.session(),
         transport,
         context.sockets.forwarder.clone(),
         context.paths.engine_log(),
+        context.options.clock,
         context.reporter(),
     );
     context.announce(Stage::Engine, "Starting the engine");

@@ -12,9 +12,11 @@ use coracle_vm_driver::HostSupport;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
+use super::Input;
 use super::machine::Deadline;
 use crate::disks;
 use crate::event::{Event, Reporter, RunEvent};
+use crate::memory::SavedMemory;
 use crate::options::Options;
 use crate::settings::Settings;
 use crate::task::Task;
@@ -29,6 +31,14 @@ pub(crate) struct Context {
     pub(crate) facts: Facts,
     /// What clients that wait should hear; the loop takes it.
     pub(crate) announcements: Vec<(Stage, String)>,
+    /// Why a wish for the VM's end came to nothing; the loop tells those who wait for it.
+    pub(crate) refusals: Vec<ApiError>,
+    /// A wish for a VM that is just being resumed, for when it is up.
+    pub(super) when_up: Option<Input>,
+    /// Of a suspended VM.
+    pub(crate) memory: SavedMemory,
+    /// What the next start should say of the end before it.
+    pub(super) unfinished: Option<&'static str>,
     /// When it ended by itself since a person started it.
     pub(super) crashes: VecDeque<Instant>,
     /// Whether the engine has answered since a person started it.
@@ -36,6 +46,7 @@ pub(crate) struct Context {
     events: mpsc::Sender<Event>,
     run: u64,
     deadlines: u64,
+    sessions: u64,
 }
 
 /// Where the VM meets the rest of the daemon.
@@ -104,7 +115,17 @@ impl Context {
         sockets: Sockets,
         events: mpsc::Sender<Event>,
     ) -> Self {
+        let memory = SavedMemory::new(&paths);
+        let unfinished = memory.tidy().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the folder of the VM's memory could not be tidied");
+            None
+        });
         Self {
+            memory,
+            unfinished,
+            refusals: Vec::new(),
+            when_up: None,
+            sessions: 0,
             paths,
             options,
             settings,
@@ -135,6 +156,17 @@ impl Context {
         let message = message.into();
         tracing::info!(?stage, "{message}");
         self.announcements.push((stage, message));
+    }
+
+    /// Whether a VM that is just being resumed will end once it is up.
+    pub(super) fn is_to_stop(&self) -> bool {
+        matches!(self.when_up, Some(Input::Stop | Input::Shutdown))
+    }
+
+    /// The number of a new session with an agent.
+    pub(super) fn session(&mut self) -> u64 {
+        self.sessions += 1;
+        self.sessions
     }
 
     /// A deadline from now on. Those that were set before it are told apart.
@@ -174,11 +206,16 @@ impl Context {
     /// The end of a VM, or of the attempt to make one: nothing it reports counts any more,
     /// and nothing that was its own is left.
     pub(super) fn vm_gone(&mut self) {
+        self.vm_sleeps();
+        disks::remove_config(&self.paths.config_disk());
+    }
+
+    /// As [`vm_gone`](Self::vm_gone), but it will be back, with the secret of its boot.
+    pub(super) fn vm_sleeps(&mut self) {
         self.run += 1;
         self.facts.vm = VmFacts::default();
         self.sockets.forwarder.clear();
         self.sockets.debugging.clear();
-        disks::remove_config(&self.paths.config_disk());
     }
 
     pub(super) fn delete_data(&mut self) {

@@ -5,10 +5,16 @@ use tokio::time::Instant;
 
 use super::backing_off::BackingOff;
 use super::failed::Failed;
+use super::stopped::Stopped;
 use super::{Context, State};
 
 /// Starts it again after a pause, unless that has been tried too often.
 pub(super) fn crashed(context: &mut Context, error: ApiError) -> State {
+    if context.is_to_stop() {
+        context.facts.last_error = Some(error);
+        return Stopped::enter(context);
+    }
+    context.when_up = None;
     let limits = context.options.limits;
     let now = Instant::now();
     context

@@ -1,4 +1,5 @@
 use coracle_daemon_api::{ApiError, ErrorCode, Stage};
+use coracle_engine_proxy::EngineAccess;
 use coracle_guest_api::status::{AgentEvent, EngineState};
 
 use super::crash::is_hopeless;
@@ -22,12 +23,30 @@ pub(super) struct EngineStarting {
 impl EngineStarting {
     /// `note` says why the engine is down after it was up.
     pub(super) fn enter(context: &mut Context, live: Live, note: Option<String>) -> State {
+        let resumed = live.machine.origin.resumed && note.is_none();
         say(context, note);
+        if resumed {
+            // It was up when it was suspended. If not, the agent refuses for as long as it is not.
+            let opener = live.session.opener().clone();
+            let access = &context.sockets.access;
+            access.send_replace(EngineAccess::Ready(opener));
+        }
         let deadline = context.deadline(context.options.limits.engine);
         State::EngineStarting(Self {
             live,
             asking: None,
             deadline,
+        })
+    }
+
+    /// The engine was up when it was last looked at, and its agent will not say so again.
+    pub(super) fn again(context: &mut Context, live: Live) -> State {
+        context.engine_soon("the VM was not suspended and is back in a moment");
+        let asking = ask(context, &live);
+        State::EngineStarting(Self {
+            live,
+            asking: Some(asking),
+            deadline: context.deadline(context.options.limits.engine),
         })
     }
 
@@ -41,6 +60,24 @@ impl EngineStarting {
             asking,
             deadline,
         } = self;
+        let healthy = context.facts.vm.engine_note.is_none();
+        let input = match input {
+            wish @ (Input::Stop | Input::Shutdown | Input::Restart)
+                if live.machine.origin.resumed && healthy =>
+            {
+                context.when_up = Some(wish);
+                return State::EngineStarting(Self {
+                    live,
+                    asking,
+                    deadline,
+                });
+            }
+            Input::Start => {
+                context.when_up = None;
+                Input::Start
+            }
+            other => other,
+        };
         let (live, event) = match live.on(context, input) {
             Step::To(state) => return state,
             Step::Stay(live) => {
@@ -57,11 +94,7 @@ impl EngineStarting {
                 return Running::enter(context, live, facts);
             }
             RunEvent::Deadline(id) if id == deadline.id => return give_up(context, live),
-            RunEvent::Agent(AgentEvent::Engine(EngineState::Ready)) => {
-                let opener = live.session.opener().clone();
-                let each = context.options.limits.answer;
-                Some(Task::spawn(engine::ask(opener, each, context.reporter())))
-            }
+            RunEvent::Agent(AgentEvent::Engine(EngineState::Ready)) => Some(ask(context, &live)),
             RunEvent::Agent(AgentEvent::Engine(state)) => {
                 say(context, note(&state));
                 None
@@ -74,6 +107,12 @@ impl EngineStarting {
             deadline,
         })
     }
+}
+
+fn ask(context: &Context, live: &Live) -> Task {
+    let opener = live.session.opener().clone();
+    let each = context.options.limits.answer;
+    Task::spawn(engine::ask(opener, each, context.reporter()))
 }
 
 /// Why an engine in that state does not answer.

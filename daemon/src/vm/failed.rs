@@ -10,6 +10,7 @@ impl Failed {
     pub(super) fn enter(context: &mut Context, error: ApiError) -> State {
         tracing::error!(%error, "the VM failed");
         context.facts.recovering = None;
+        context.when_up = None;
         context.engine_down(&format!(
             "the VM failed ({error}): `coracle start` tries again, `coracle logs vm` shows more"
         ));
@@ -20,7 +21,7 @@ impl Failed {
     pub(super) fn on(self, context: &mut Context, input: Input) -> State {
         match input {
             Input::Event(_) => State::Failed(self),
-            Input::Stop => Stopped::enter(context),
+            Input::Stop | Input::Shutdown => Stopped::enter(context),
             Input::Start | Input::Restart | Input::Reset => {
                 Stopped::enter(context);
                 Stopped.on(context, input)

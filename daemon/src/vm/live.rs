@@ -30,7 +30,7 @@ impl Live {
         let failed = |why| Plan::Crash(ApiError::new(ErrorCode::VmFailed, why));
         match input {
             Input::Start => Step::Stay(self),
-            Input::Stop | Input::Restart | Input::Reset => {
+            Input::Stop | Input::Shutdown | Input::Restart | Input::Reset => {
                 Step::To(Stopping::in_order(context, self, Plan::of(input)))
             }
             Input::Event(RunEvent::Driver(VmEvent::Exited(reason))) => {
@@ -41,7 +41,7 @@ impl Live {
             Input::Event(RunEvent::Driver(VmEvent::HelperFailed(why))) => {
                 Step::To(Stopping::in_order(context, self, failed(why)))
             }
-            Input::Event(RunEvent::TransportEnded) => {
+            Input::Event(RunEvent::TransportEnded(id)) if id == self.session.id => {
                 let plan = failed("the connection to the guest agent has ended".into());
                 Step::To(Stopping::lost(context, self, plan))
             }

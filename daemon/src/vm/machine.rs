@@ -3,17 +3,36 @@ use std::sync::Arc;
 use coracle_vm_driver::{ByteStream, ExitReason, RunningVm, Vm, VmEvent};
 
 use crate::event::{Reporter, RunEvent};
+use crate::memory::Fit;
+use crate::settings::Settings;
 use crate::task::Task;
 
 /// A VM that has been started. Dropping it ends the VM at once.
 pub(super) struct Machine {
     pub(super) vm: Arc<dyn Vm>,
+    pub(super) origin: Box<Origin>,
     _events: Task,
+}
+
+/// How a VM was made.
+#[derive(Clone)]
+pub(super) struct Origin {
+    /// Of this boot.
+    pub(super) secret: String,
+    /// What its memory fits, where memory can be saved.
+    pub(super) fit: Option<Fit>,
+    pub(super) settings: Settings,
+    /// Whether it came from saved memory.
+    pub(super) resumed: bool,
 }
 
 impl Machine {
     /// Begins to report what happens to the VM; gives its transport back.
-    pub(super) fn new(running: RunningVm, reporter: Reporter) -> (Self, Box<dyn ByteStream>) {
+    pub(super) fn new(
+        running: RunningVm,
+        origin: Box<Origin>,
+        reporter: Reporter,
+    ) -> (Self, Box<dyn ByteStream>) {
         let RunningVm {
             vm,
             transport,
@@ -34,6 +53,7 @@ impl Machine {
         });
         let machine = Self {
             vm: vm.into(),
+            origin,
             _events: events,
         };
         (machine, transport)

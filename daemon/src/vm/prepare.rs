@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use coracle_daemon_api::{ApiError, ErrorCode, Stage};
 use coracle_engine_proxy::MountPolicy;
-use coracle_guest_api::boot::ShareMount;
+use coracle_guest_api::boot::{NetworkConfig, ShareMount};
 use coracle_guest_api::{BootConfig, CONFIG_DISK, DATA_DISK, PROTOCOL_VERSION, ROOT_DISK};
 use coracle_host_paths::HostPaths;
 use coracle_vm_driver::{Disk, DriverError, HostSupport, Share, VmConfig};
@@ -14,6 +14,7 @@ use super::context::Sizes;
 use crate::disks;
 use crate::event::{Reporter, RunEvent};
 use crate::image::Image;
+use crate::memory::{Fit, Record, SavedMemory};
 use crate::options::Options;
 use crate::settings::{Settings, certificates, check_share_exists};
 
@@ -21,6 +22,10 @@ use crate::settings::{Settings, certificates, check_share_exists};
 pub(crate) struct Prepared {
     pub(super) config: VmConfig,
     pub(super) secret: String,
+    /// What memory saved of it will fit; None where it cannot be saved.
+    pub(super) fit: Option<Fit>,
+    /// Saved memory that fits.
+    pub(super) memory: Option<Record>,
     pub(super) host: HostSupport,
     pub(super) sizes: Sizes,
     pub(super) policy: MountPolicy,
@@ -59,38 +64,161 @@ async fn prepare(
         .send(stage(Stage::Preparing, "Making disks and shares ready"))
         .await;
     let network = options.driver.guest_network();
-    tokio::task::spawn_blocking(move || {
-        let shares = shares(&settings.shares, paths.home())?;
-        let boot = BootConfig {
-            protocol: PROTOCOL_VERSION,
-            secret: secret(),
-            hostname: "coracle".into(),
-            network,
-            shares,
-            engine: settings.engine.clone(),
-            registry_ca: authorities(&settings.registry_ca)?,
-        };
-        disks::write_config(&paths.config_disk(), &boot)?;
-        disks::prepare_data(&paths.data_disk(), settings.disk_gib)?;
-        Ok(Prepared {
-            config: machine(&image, &settings, &paths, &boot),
-            secret: boot.secret,
-            host,
-            sizes: Sizes {
-                image: image.version,
-                cpus: settings.cpus,
-                memory_mib: settings.memory_mib,
-                shares: settings.shares.clone(),
-            },
-            policy: MountPolicy {
-                shares: settings.shares,
-                private: vec![paths.home().into()],
-                engine_sockets: vec![paths.engine_socket()],
-            },
-        })
+    let (image_now, settings_now, home) = (image.clone(), settings.clone(), paths.clone());
+    let planned = blocking(move || plan(&image_now, &settings_now, &home, network)).await?;
+    let (boot, config) = planned;
+    let fit = fit(&options, &image, &host, &config).await?;
+    let memory = SavedMemory::new(&paths);
+    let (fit_now, looking) = (fit.clone(), memory.clone());
+    let (boot_now, home, disk_gib) = (boot.clone(), paths.clone(), settings.disk_gib);
+    let found =
+        blocking(move || Ok(find(&looking, fit_now.as_ref(), &boot_now, &home, disk_gib))).await?;
+    let (secret, record) = match found {
+        Found::Fitting { record, secret } => (secret, Some(*record)),
+        found => {
+            if let Found::Misfit(why) = found {
+                let said = set_aside(&memory, &why);
+                tracing::warn!("{said}");
+                reporter.send(stage(Stage::Preparing, &said)).await;
+            }
+            let (config_disk, data_disk) = (paths.config_disk(), paths.data_disk());
+            blocking(move || {
+                disks::write_config(&config_disk, &boot)?;
+                disks::prepare_data(&data_disk, disk_gib)?;
+                Ok((boot.secret, None))
+            })
+            .await?
+        }
+    };
+    Ok(Prepared {
+        config,
+        secret,
+        fit,
+        memory: record,
+        host,
+        sizes: Sizes {
+            image: image.version,
+            cpus: settings.cpus,
+            memory_mib: settings.memory_mib,
+            shares: settings.shares.clone(),
+        },
+        policy: MountPolicy {
+            shares: settings.shares,
+            private: vec![paths.home().into()],
+            engine_sockets: vec![paths.engine_socket()],
+        },
     })
-    .await
-    .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?
+}
+
+/// What a suspended VM has left.
+enum Found {
+    Nothing,
+    Fitting {
+        record: Box<Record>,
+        /// Of the boot that goes on.
+        secret: String,
+    },
+    /// The clause says why it must not be resumed.
+    Misfit(String),
+}
+
+fn find(
+    memory: &SavedMemory,
+    fit: Option<&Fit>,
+    boot: &BootConfig,
+    paths: &HostPaths,
+    disk_gib: u64,
+) -> Found {
+    let record = match memory.read() {
+        None => return Found::Nothing,
+        Some(Ok(record)) => record,
+        Some(Err(why)) => return Found::Misfit(why),
+    };
+    let Some(fit) = fit else {
+        return Found::Misfit("this driver cannot resume on this host".into());
+    };
+    if let Some(why) = record.misfit(fit) {
+        return Found::Misfit(why);
+    }
+    if disks::data_size(&paths.data_disk()).0 < disk_gib << 30 {
+        return Found::Misfit("the data disk is to grow".into());
+    }
+    if let Some(why) = memory.disk_misfit(&record) {
+        return Found::Misfit(why.into());
+    }
+    let Some(secret) = disks::secret_of_same_boot(&paths.config_disk(), boot) else {
+        return Found::Misfit("the settings have changed".into());
+    };
+    Found::Fitting {
+        record: Box::new(record),
+        secret,
+    }
+}
+
+/// Puts memory that does not fit out of the way; the sentence for the person.
+pub(super) fn set_aside(memory: &SavedMemory, why: &str) -> String {
+    let mut sentence = format!(
+        "The suspended VM cannot be resumed and boots from its data disk: {why}. Its memory is set aside."
+    );
+    if let Err(error) = memory.set_aside() {
+        // It must not be tried again: the disk is about to change.
+        sentence = format!("{sentence} It could not be moved ({error}) and is deleted.");
+        if let Err(error) = memory.delete() {
+            tracing::error!(%error, "the memory could not be deleted");
+        }
+    }
+    sentence
+}
+
+async fn fit(
+    options: &Options,
+    image: &Image,
+    host: &HostSupport,
+    config: &VmConfig,
+) -> Result<Option<Fit>, ApiError> {
+    let Some(driver) = options
+        .driver
+        .resume()
+        .filter(|_| host.capabilities.suspend)
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Fit {
+        hypervisor: host.hypervisor.clone(),
+        accelerator: host.accelerator.clone(),
+        image: image.identity.clone(),
+        cpus: config.cpus,
+        memory_mib: config.memory_mib,
+        machine: driver.machine(config).await.map_err(driver_error)?,
+    }))
+}
+
+async fn blocking<T: Send + 'static>(
+    act: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(act)
+        .await
+        .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?
+}
+
+/// What the guest is to be told, with a fresh secret, and the machine.
+fn plan(
+    image: &Image,
+    settings: &Settings,
+    paths: &HostPaths,
+    network: NetworkConfig,
+) -> Result<(BootConfig, VmConfig), ApiError> {
+    let boot = BootConfig {
+        protocol: PROTOCOL_VERSION,
+        secret: secret(),
+        hostname: "coracle".into(),
+        network,
+        shares: shares(&settings.shares, paths.home())?,
+        engine: settings.engine.clone(),
+        registry_ca: authorities(&settings.registry_ca)?,
+    };
+    let config = machine(image, settings, paths, &boot);
+    Ok((boot, config))
 }
 
 fn machine(image: &Image, settings: &Settings, paths: &HostPaths, boot: &BootConfig) -> VmConfig {

@@ -3,6 +3,7 @@ use coracle_guest_api::status::{AgentEvent, EngineState};
 
 use super::engine_starting::{EngineStarting, note};
 use super::live::{Live, Step};
+use super::suspending::Suspending;
 use super::{Context, Input, State};
 use crate::event::{EngineFacts, RunEvent};
 use crate::task::Task;
@@ -28,7 +29,11 @@ impl Running {
             .send_replace(EngineAccess::Ready(opener.clone()));
         let forwarder = context.sockets.forwarder.clone();
         let services = Task::spawn(async move { forwarder.follow_services(opener).await });
-        State::Running(Self { live, services })
+        let state = Self { live, services };
+        match context.when_up.take() {
+            Some(wish) => state.on(context, wish),
+            None => State::Running(state),
+        }
     }
 
     pub(super) fn live(&self) -> &Live {
@@ -37,6 +42,9 @@ impl Running {
 
     pub(super) fn on(self, context: &mut Context, input: Input) -> State {
         let Self { live, services } = self;
+        if matches!(input, Input::Stop) {
+            return Suspending::enter(context, live);
+        }
         match live.on(context, input) {
             Step::To(state) => state,
             Step::Yours(live, RunEvent::Agent(AgentEvent::Engine(state)))

@@ -1,28 +1,58 @@
+use coracle_daemon_api::{ApiError, Stage};
+
 use super::booting::Booting;
 use super::{Context, Input, State};
+use crate::disks;
 
-/// No VM, and nobody wants one.
+/// No VM, and nobody wants one. Its memory may be on the disk.
 pub(super) struct Stopped;
 
 impl Stopped {
     pub(super) fn enter(context: &mut Context) -> State {
         context.facts.recovering = None;
-        context.engine_down("the VM is stopped: `coracle start` starts it");
+        context.when_up = None;
+        context.engine_down(match context.memory.exists() {
+            true => "the VM is suspended: `coracle start` resumes it",
+            false => "the VM is stopped: `coracle start` starts it",
+        });
         State::Stopped(Self)
     }
 
     pub(super) fn on(self, context: &mut Context, input: Input) -> State {
         match input {
-            Input::Start | Input::Restart => {
+            Input::Start => {
                 context.forgive();
                 Booting::enter(context)
             }
+            Input::Restart => {
+                forget_memory(context);
+                context.forgive();
+                Booting::enter(context)
+            }
+            Input::Shutdown => {
+                forget_memory(context);
+                Self::enter(context)
+            }
             Input::Reset => {
                 context.facts.last_error = None;
+                forget_memory(context);
                 context.delete_data();
-                State::Stopped(self)
+                Self::enter(context)
             }
             Input::Stop | Input::Event(_) => State::Stopped(self),
         }
     }
+}
+
+/// A suspended VM is given up; what it had written is on its disk.
+fn forget_memory(context: &mut Context) {
+    if !context.memory.exists() {
+        return;
+    }
+    context.announce(Stage::Stopping, "The suspended VM is given up");
+    if let Err(error) = context.memory.delete() {
+        let error = ApiError::host("cannot delete the memory of the suspended VM", &error);
+        context.facts.last_error = Some(error);
+    }
+    disks::remove_config(&context.paths.config_disk());
 }

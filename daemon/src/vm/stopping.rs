@@ -9,7 +9,7 @@ use super::booting::Booting;
 use super::crash::crashed;
 use super::failed::Failed;
 use super::live::Live;
-use super::machine::{Deadline, Machine, describe};
+use super::machine::{Deadline, Machine, Origin, describe};
 use super::stopped::Stopped;
 use super::{Context, Input, State};
 use crate::event::RunEvent;
@@ -23,6 +23,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub(super) struct Stopping {
     /// None while the driver still starts it.
     machine: Option<Machine>,
+    /// How it will have been made then.
+    starting: Option<Box<Origin>>,
     _session: Option<Session>,
     /// The driver's start, the agent's order or the kill.
     _task: Task,
@@ -52,7 +54,7 @@ impl Plan {
         match wish {
             Input::Start | Input::Restart => Self::Start,
             Input::Reset => Self::Reset,
-            Input::Stop | Input::Event(_) => Self::Stop,
+            Input::Stop | Input::Shutdown | Input::Event(_) => Self::Stop,
         }
     }
 }
@@ -72,6 +74,7 @@ impl Stopping {
         });
         State::Stopping(Self {
             machine: Some(machine),
+            starting: None,
             _session: Some(session),
             _task: task,
             deadline: context.deadline(context.options.limits.shutdown),
@@ -86,6 +89,7 @@ impl Stopping {
         let (task, deadline) = kill(context, &machine, Duration::ZERO);
         State::Stopping(Self {
             machine: Some(machine),
+            starting: None,
             _session: None,
             _task: task,
             deadline,
@@ -100,6 +104,7 @@ impl Stopping {
         let (task, deadline) = kill(context, &live.machine, LAST_WORDS);
         State::Stopping(Self {
             machine: Some(live.machine),
+            starting: None,
             _session: None,
             _task: task,
             deadline,
@@ -109,10 +114,16 @@ impl Stopping {
     }
 
     /// The driver is still starting it, which is not interrupted: it must not leave a half of a VM.
-    pub(super) fn while_starting(context: &mut Context, start: Task, plan: Plan) -> State {
+    pub(super) fn while_starting(
+        context: &mut Context,
+        start: Task,
+        origin: Box<Origin>,
+        plan: Plan,
+    ) -> State {
         announce(context, &plan);
         State::Stopping(Self {
             machine: None,
+            starting: Some(origin),
             _session: None,
             _task: start,
             deadline: context.deadline(context.options.limits.shutdown),
@@ -125,7 +136,8 @@ impl Stopping {
         match input {
             Input::Event(event) => return self.on_event(context, event),
             // A deletion that someone was promised is not taken back.
-            Input::Start | Input::Restart | Input::Stop if matches!(self.plan, Plan::Reset) => {}
+            Input::Start | Input::Restart | Input::Stop | Input::Shutdown
+                if matches!(self.plan, Plan::Reset) => {}
             wish => self.plan = Plan::of(wish),
         }
         State::Stopping(self)
@@ -134,7 +146,10 @@ impl Stopping {
     fn on_event(mut self, context: &mut Context, event: RunEvent) -> State {
         match event {
             RunEvent::Started(Ok(running)) => {
-                let (machine, _) = Machine::new(running, context.reporter());
+                let Some(origin) = self.starting else {
+                    return State::Stopping(self);
+                };
+                let (machine, _) = Machine::new(running, origin, context.reporter());
                 Self::at_once(context, machine, self.plan)
             }
             RunEvent::Driver(VmEvent::Exited(reason)) => {

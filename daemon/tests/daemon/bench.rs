@@ -8,13 +8,13 @@ use std::time::Duration;
 use coracle_daemon_api::{ApiError, Client, StartOptions, Status, StopOptions, VmState};
 use coracle_host_paths::HostPaths;
 use coracle_vm_driver::fake::FakeDriver;
-use coracled::{Claim, HostFacts, Limits, Options};
+use coracled::{Claim, HostClock, HostFacts, Limits, Options};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::guest::{Guest, Script};
+use crate::guest::{Guest, Script, Token};
 
 /// Far more than anything here takes, so that a busy machine fails no test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,6 +35,7 @@ pub(crate) fn limits() -> Limits {
         hello: PATIENCE,
         engine: PATIENCE,
         shutdown: PATIENCE,
+        sync: PATIENCE,
         kill: PATIENCE,
         answer: PATIENCE,
         back_off: Duration::from_millis(10),
@@ -72,6 +73,7 @@ pub(crate) fn options(
             proxies: coracled::Proxies::default(),
         },
         limits,
+        clock: HostClock::default(),
     };
     (paths, options)
 }
@@ -111,6 +113,12 @@ impl Bench {
     pub(crate) async fn guest(&self, script: Script) -> Guest {
         until("a VM is started", async || self.driver.has_guest()).await;
         Guest::play(self.driver.take_guest().unwrap(), script)
+    }
+
+    /// The next VM's guest, which comes from saved memory.
+    pub(crate) async fn woken(&self, token: Token) -> Guest {
+        until("a VM is resumed", async || self.driver.has_guest()).await;
+        Guest::go_on(self.driver.take_guest().unwrap(), Script::default(), token)
     }
 
     /// Starts and plays a guest without troubles.
@@ -159,7 +167,10 @@ impl Bench {
     }
 
     pub(crate) async fn quit(&mut self) {
-        let options = StopOptions { quit: true };
+        let options = StopOptions {
+            quit: true,
+            shutdown: true,
+        };
         self.client.stop(&options, |_| {}).await.unwrap();
         self.ended().await.unwrap();
     }

@@ -19,7 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -61,10 +61,28 @@ struct Agent {
     driver: mpsc::Sender<VmEvent>,
     events: broadcast::Sender<AgentEvent>,
     shutdowns: watch::Sender<usize>,
+    /// The token of a suspension that was ordered.
+    suspended: watch::Sender<Option<Token>>,
+    /// The time that it was told last.
+    told_ns: watch::Sender<u64>,
 }
+
+/// Marks the preamble after a suspension.
+pub(crate) type Token = [u8; preamble::NONCE];
 
 impl Guest {
     pub(crate) fn play(fake: FakeGuest, script: Script) -> Self {
+        assert!(!fake.resumed, "it comes from saved memory");
+        Self::live(fake, script, None)
+    }
+
+    /// A guest that goes on where [`suspended`](Self::suspended) was.
+    pub(crate) fn go_on(fake: FakeGuest, script: Script, token: Token) -> Self {
+        assert!(fake.resumed, "it boots");
+        Self::live(fake, script, Some(token))
+    }
+
+    fn live(fake: FakeGuest, script: Script, token: Option<Token>) -> Self {
         let disk = fake
             .config
             .disks
@@ -77,9 +95,11 @@ impl Guest {
             driver: fake.events,
             events: broadcast::channel(16).0,
             shutdowns: watch::Sender::new(0),
+            suspended: watch::Sender::new(None),
+            told_ns: watch::Sender::new(0),
         });
         let (announce, opener) = watch::channel(None);
-        let task = tokio::spawn(live(agent.clone(), fake.transport, announce));
+        let task = tokio::spawn(live(agent.clone(), fake.transport, announce, token));
         Self {
             config: fake.config,
             boot,
@@ -122,6 +142,19 @@ impl Guest {
         shutdowns.wait_for(|count| *count > 0).await.unwrap();
     }
 
+    /// The token of the order to suspend, once there was one.
+    pub(crate) async fn suspended(&self) -> Token {
+        let mut suspended = self.agent.suspended.subscribe();
+        let token = suspended.wait_for(Option::is_some).await.unwrap();
+        token.unwrap()
+    }
+
+    /// The time that it was told, once it was.
+    pub(crate) async fn told_ns(&self) -> u64 {
+        let mut told = self.agent.told_ns.subscribe();
+        *told.wait_for(|ns| *ns > 0).await.unwrap()
+    }
+
     pub(crate) fn shutdowns(&self) -> usize {
         *self.agent.shutdowns.borrow()
     }
@@ -137,6 +170,7 @@ async fn live(
     agent: Arc<Agent>,
     mut transport: tokio::io::DuplexStream,
     announce: watch::Sender<Option<Opener>>,
+    mut token: Option<Token>,
 ) {
     let reply = HelloReply {
         protocol: agent.script.protocol,
@@ -144,16 +178,31 @@ async fn live(
         kernel: "6.12".into(),
         capabilities: vec![],
     };
-    if preamble::accept(&mut transport, &agent.boot.secret, &reply)
-        .await
-        .is_err()
-    {
-        return;
-    }
-    let (opener, mut incoming) = mux::start(transport, End::Guest);
-    announce.send_replace(Some(opener));
-    while let Some(stream) = incoming.accept().await {
-        tokio::spawn(serve(agent.clone(), stream));
+    loop {
+        let secret = &agent.boot.secret;
+        let accepted = match token {
+            Some(token) => preamble::accept_again(&mut transport, token, secret, &reply).await,
+            None => preamble::accept(&mut transport, secret, &reply).await,
+        };
+        if accepted.is_err() {
+            return;
+        }
+        agent.suspended.send_replace(None);
+        let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+        let (opener, mut incoming) = mux::start(ours, End::Guest);
+        announce.send_replace(Some(opener));
+        let serving = async {
+            while let Some(stream) = incoming.accept().await {
+                tokio::spawn(serve(agent.clone(), stream));
+            }
+        };
+        let mut suspended = agent.suspended.subscribe();
+        tokio::select! {
+            () = serving => return,
+            _ = tokio::io::copy_bidirectional(&mut transport, &mut theirs) => return,
+            found = suspended.wait_for(Option::is_some) => token = *found.unwrap(),
+        }
+        announce.send_replace(None);
     }
 }
 
@@ -198,6 +247,14 @@ async fn serve(agent: Arc<Agent>, mut stream: MuxStream) {
             let text = format!("the container at {address}");
             stream.write_all(text.as_bytes()).await.unwrap();
             stream.shutdown().await.unwrap();
+        }
+        StreamHeader::SetTime { unix_ns } => {
+            agent.told_ns.send_replace(unix_ns);
+        }
+        StreamHeader::Suspend { token } => {
+            // Else the order is taken back.
+            let go = stream.read_u8().await;
+            agent.suspended.send_replace(go.is_ok().then_some(token));
         }
         StreamHeader::Shutdown => {
             agent.shutdowns.send_modify(|count| *count += 1);

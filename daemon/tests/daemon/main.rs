@@ -9,3 +9,4 @@ mod lifecycle;
 mod names;
 mod ownership;
 mod ports;
+mod suspend;

@@ -16,6 +16,7 @@ mod ports;
 mod registry;
 mod skips;
 mod suite;
+mod suspend;
 mod swarm;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ const IN_VM: &[Suite] = &[
     debug::SUITE,
     badinput::IN_VM,
     limits::SUITE,
+    suspend::SUITE,
     engine::LIFE,
     badinput::LIFE,
 ];

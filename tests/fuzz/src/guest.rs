@@ -48,6 +48,8 @@ pub fn preamble(data: &[u8]) {
     // What an end writes goes nowhere; it reads the data.
     let mut stream = tokio::io::join(data, tokio::io::sink());
     let _ = block_on(preamble::connect(&mut stream, nonce, &hello));
+    let mut stream = tokio::io::join(data, tokio::io::sink());
+    let _ = block_on(preamble::reconnect(&mut stream, nonce, &hello));
     let reply = HelloReply {
         protocol: 1,
         agent_version: "0".into(),
@@ -56,6 +58,11 @@ pub fn preamble(data: &[u8]) {
     };
     let mut stream = tokio::io::join(data, tokio::io::sink());
     if let Ok(hello) = block_on(preamble::accept(&mut stream, "secret", &reply)) {
+        assert_eq!(hello.secret, "secret");
+    }
+    let mut stream = tokio::io::join(data, tokio::io::sink());
+    let again = preamble::accept_again(&mut stream, nonce, "secret", &reply);
+    if let Ok(hello) = block_on(again) {
         assert_eq!(hello.secret, "secret");
     }
 }

@@ -199,7 +199,7 @@ impl Coracle {
 impl Drop for Coracle {
     fn drop(&mut self) {
         // In order first, so that the way down is run through too.
-        if let Err(error) = self.coracle(["stop", "--quit"]).ok() {
+        if let Err(error) = self.coracle(["stop", "--quit", "--shutdown"]).ok() {
             eprintln!("the private Coracle did not stop in order: {error:#}");
         }
         cleanup::sweep(&self.folder);

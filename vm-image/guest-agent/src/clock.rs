@@ -5,8 +5,8 @@ use std::time::Duration;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime, clock_settime};
 
-/// A clock that is off by less is left alone: a step does more harm than that.
-const TOLERATED: Duration = Duration::from_millis(100);
+/// A clock that is off by less is left alone: the host's time is not known better than that.
+const TOLERATED: Duration = Duration::from_millis(10);
 
 /// Sets the clock to `unix_ns` if it is off by more than the tolerance.
 pub(crate) fn set(unix_ns: u64) -> nix::Result<()> {

@@ -13,6 +13,7 @@ use crate::debug;
 use crate::early::EarlyBoot;
 use crate::log_ring::LogRing;
 use crate::reaper::Reaper;
+use crate::suspension::Suspending;
 
 /// The guest, as its parts know it.
 pub(crate) struct Guest {
@@ -38,6 +39,8 @@ pub(crate) struct Guest {
     pub(crate) python: debug::python::Ports,
     /// Asks for the end of the VM.
     pub(crate) power_off: Notify,
+    /// Asks for the transport to be left.
+    pub(crate) suspending: Suspending,
 }
 
 /// One ring per program.
@@ -87,6 +90,7 @@ impl Guest {
             opener: watch::Sender::new(None),
             python: debug::python::Ports::default(),
             power_off: Notify::new(),
+            suspending: Suspending::default(),
         }
     }
 

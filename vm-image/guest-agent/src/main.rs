@@ -34,6 +34,7 @@ mod resolver;
 mod serve;
 mod shares;
 mod supervise;
+mod suspension;
 mod sysctl;
 mod transport;
 

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use coracle_guest_api::message::{self, MessageError};
 use coracle_guest_api::mux::MuxStream;
 use coracle_guest_api::{AgentError, AgentErrorCode, StreamHeader, StreamReply};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::clock;
 use crate::guest::Guest;
+use crate::suspension::Token;
+use crate::{clock, suspension};
 
 /// Serves one stream to its end. Runs on a task of its own, so that a panic ends this stream only.
 pub(crate) async fn serve(guest: Arc<Guest>, mut stream: MuxStream) {
@@ -64,6 +65,7 @@ async fn dispatch(
             }
             Ok(stream.shutdown().await?)
         }
+        StreamHeader::Suspend { token } => suspend(guest, token, stream).await,
         StreamHeader::Shutdown => {
             accept(&mut stream).await?;
             stream.shutdown().await?;
@@ -79,6 +81,19 @@ async fn dispatch(
             Ok(())
         }
     }
+}
+
+/// Leaves the transport once everything is written, unless the host takes the order back.
+async fn suspend(guest: &Guest, token: Token, mut stream: MuxStream) -> Result<(), Failure> {
+    if let Err(error) = suspension::prepare().await {
+        let text = format!("the guest could not write everything to its disks: {error}");
+        refuse(stream, AgentError::new(AgentErrorCode::Internal, text)).await;
+        return Ok(());
+    }
+    accept(&mut stream).await?;
+    stream.read_u8().await?;
+    guest.suspending.order(token);
+    Ok(())
 }
 
 /// Why a stream ended before its time.

@@ -1,7 +1,8 @@
 //! The byte stream to the daemon, whatever carries it.
 //!
 //! A [`TransportSource`] yields byte streams, one after the other; on each the preamble is
-//! awaited, then the multiplexer runs until the stream ends. Another carrier (vsock) is another
+//! awaited, then the multiplexer runs until the stream ends, or until the VM is to be suspended:
+//! then the stream goes on, with another daemon at its end. Another carrier (vsock) is another
 //! source beside [`virtio_serial`].
 
 mod fd_stream;
@@ -17,10 +18,10 @@ use coracle_guest_api::preamble::PreambleError;
 use coracle_guest_api::{HelloReply, PROTOCOL_VERSION, preamble};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::clock;
 use crate::guest::Guest;
 use crate::memory::Ended;
-use crate::serve;
+use crate::suspension::Token;
+use crate::{clock, serve};
 
 pub(crate) use fd_stream::FdStream;
 pub(crate) use virtio_serial::VirtioSerial;
@@ -39,14 +40,16 @@ pub(crate) trait TransportSource: Send {
 
 /// Serves one daemon after the other.
 pub(crate) async fn serve(guest: Arc<Guest>, mut source: impl TransportSource) -> Infallible {
+    let mut suspended = None;
     loop {
         match source.next().await {
-            Ok(stream) => {
-                if let Err(error) = serve_one(&guest, stream).await {
+            Ok(stream) => match serve_one(&guest, stream, suspended.take()).await {
+                Ok(token) => suspended = token,
+                Err(error) => {
                     tracing::warn!("a connection of the daemon failed: {error}");
                     tokio::time::sleep(PAUSE).await;
                 }
-            }
+            },
             Err(error) => {
                 tracing::error!("there is no transport: {error}");
                 tokio::time::sleep(10 * PAUSE).await;
@@ -55,15 +58,22 @@ pub(crate) async fn serve(guest: Arc<Guest>, mut source: impl TransportSource) -
     }
 }
 
-/// Serves until `stream` ends.
+/// Serves until `stream` ends, or a suspension ends its use; then the token of the next preamble is
+/// returned. `suspended` is the one of the last suspension, if that was what came before.
 async fn serve_one(
     guest: &Arc<Guest>,
     mut stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-) -> Result<(), PreambleError> {
-    let hello = match preamble::accept(&mut stream, &guest.config.secret, &introduction()).await {
+    suspended: Option<Token>,
+) -> Result<Option<Token>, PreambleError> {
+    let (secret, introduction) = (&guest.config.secret, introduction());
+    let accepted = match suspended {
+        Some(token) => preamble::accept_again(&mut stream, token, secret, &introduction).await,
+        None => preamble::accept(&mut stream, secret, &introduction).await,
+    };
+    let hello = match accepted {
         Ok(hello) => hello,
         // Nobody was there, or they left again.
-        Err(PreambleError::Message(mux_error)) if is_end(&mux_error) => return Ok(()),
+        Err(PreambleError::Message(mux_error)) if is_end(&mux_error) => return Ok(None),
         Err(error) => return Err(error),
     };
     tracing::info!("the daemon {} is connected", hello.daemon_version);
@@ -71,10 +81,15 @@ async fn serve_one(
         tracing::warn!("the clock could not be set: {error}");
     }
     let (opener, mut incoming) = mux::start(stream, End::Guest);
-    guest.opener.send_replace(Some(opener));
+    guest.opener.send_replace(Some(opener.clone()));
     let ended = Arc::new(Ended::default());
     let serving = async {
-        while let Some(stream) = incoming.accept().await {
+        loop {
+            let stream = tokio::select! {
+                stream = incoming.accept() => stream,
+                token = guest.suspending.ordered() => break Some(token),
+            };
+            let Some(stream) = stream else { break None };
             let (guest, ended) = (guest.clone(), ended.clone());
             tokio::spawn(async move {
                 serve::serve(guest, stream).await;
@@ -82,13 +97,19 @@ async fn serve_one(
             });
         }
     };
-    tokio::select! {
-        () = serving => {}
+    let token = tokio::select! {
+        token = serving => token,
         never = ended.give_back() => match never {},
-    }
+    };
     guest.opener.send_replace(None);
-    tracing::info!("the daemon is gone");
-    Ok(())
+    drop(incoming);
+    // Whoever comes next reads the same stream: the multiplexer must be off it.
+    opener.ended().await;
+    match token {
+        Some(_) => tracing::info!("the VM is about to be suspended"),
+        None => tracing::info!("the daemon is gone"),
+    }
+    Ok(token)
 }
 
 fn is_end(error: &coracle_guest_api::message::MessageError) -> bool {

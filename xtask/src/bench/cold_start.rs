@@ -93,7 +93,10 @@ fn settle(peer: &DebianGuest, coracle: &Coracle) -> Result<std::path::PathBuf> {
 }
 
 fn quit(coracle: &Coracle) -> Result<()> {
-    coracle.coracle(["stop", "--quit"]).ok().map(drop)
+    coracle
+        .coracle(["stop", "--quit", "--shutdown"])
+        .ok()
+        .map(drop)
 }
 
 /// The accelerator's options on the command line of our running QEMU.

@@ -34,8 +34,10 @@ fn exit_code(status: &Status) -> u8 {
         VmState::Running if status.engine.ready => 0,
         VmState::Running => ErrorCode::EngineFailed.exit_code(),
         VmState::Failed => ErrorCode::VmFailed.exit_code(),
-        VmState::Stopped | VmState::Booting | VmState::EngineStarting | VmState::Stopping => {
-            ErrorCode::WrongState.exit_code()
-        }
+        VmState::Stopped
+        | VmState::Suspended
+        | VmState::Booting
+        | VmState::EngineStarting
+        | VmState::Stopping => ErrorCode::WrongState.exit_code(),
     }
 }

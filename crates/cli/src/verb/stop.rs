@@ -1,4 +1,4 @@
-use coracle_daemon_api::{ClientError, ErrorCode, Progress, Status, StopOptions};
+use coracle_daemon_api::{ClientError, ErrorCode, Progress, Status, StopOptions, VmState};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -7,11 +7,14 @@ use crate::progress::ProgressView;
 use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  coracle stop\n  coracle stop --quit")]
+#[command(after_help = "Example:\n  coracle stop\n  coracle stop --shutdown --quit")]
 pub(crate) struct Args {
     /// End the daemon too
     #[arg(long)]
     quit: bool,
+    /// Shut the engine and the VM down in order, containers included, instead of suspending them
+    #[arg(long)]
+    shutdown: bool,
 }
 
 /// Success when it is stopped already: that is what was asked for.
@@ -19,7 +22,10 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<u8, Failure> {
     let mut view = ProgressView::new(session.output);
     // A daemon of another version must be stoppable too; one that hangs is told of.
     launch::answers(&session.client).await?;
-    let options = StopOptions { quit: args.quit };
+    let options = StopOptions {
+        quit: args.quit,
+        shutdown: args.shutdown,
+    };
     let result = session
         .client
         .stop(&options, |progress| view.show(progress))
@@ -48,6 +54,12 @@ fn report(session: &Session, status: Option<Status>, quit: bool) -> Result<(), F
         None if session.output.json => session
             .output
             .json_line(&json!({ "progress": "done", "status": null })),
+        Some(status) if status.vm.state == VmState::Suspended && quit => session
+            .output
+            .line("Suspended, and the daemon has ended: `coracle start` goes on."),
+        Some(status) if status.vm.state == VmState::Suspended => {
+            session.output.line("Suspended: `coracle start` goes on.")
+        }
         Some(_) if quit => session.output.line("Stopped; the daemon has ended."),
         Some(_) => session.output.line("Stopped."),
         None => session

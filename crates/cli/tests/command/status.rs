@@ -53,6 +53,7 @@ fn the_exit_code_tells_the_state() {
         (VmState::Running, true, 0),
         (VmState::Running, false, 7),
         (VmState::Stopped, false, 4),
+        (VmState::Suspended, false, 4),
         (VmState::Booting, false, 4),
         (VmState::EngineStarting, false, 4),
         (VmState::Stopping, false, 4),

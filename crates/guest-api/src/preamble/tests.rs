@@ -68,3 +68,22 @@ async fn the_daemon_is_silent_until_the_guest_is_there() {
     // One hello and no more: the multiplexer begins on the next byte.
     assert_eq!(guest.read(&mut byte).await.unwrap(), 0);
 }
+
+/// Payload of the multiplexer that looks like a preamble is in flight both ways.
+#[tokio::test]
+async fn after_a_suspension_only_the_token_counts() {
+    let token = [7; NONCE];
+    let (mut host, mut guest) = tokio::io::duplex(1 << 16);
+    let mut forged = MAGIC.to_vec();
+    forged.extend([9; NONCE]);
+    forged.extend(message::encode(&hello("guess")).unwrap());
+    host.write_all(&forged).await.unwrap();
+    let agent =
+        tokio::spawn(async move { accept_again(&mut guest, token, "s3cret", &reply()).await });
+    let mut announced = [0; READY.len() + NONCE];
+    host.read_exact(&mut announced).await.unwrap();
+    assert_eq!(announced[..], announcement(&token));
+    let answer = reconnect(&mut host, token, &hello("s3cret")).await.unwrap();
+    assert_eq!(answer.kernel, "6");
+    assert_eq!(agent.await.unwrap().unwrap().unix_ns, 1);
+}

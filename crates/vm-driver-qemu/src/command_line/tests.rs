@@ -34,6 +34,7 @@ fn config() -> VmConfig {
 
 fn built(config: &VmConfig, accelerator: Accelerator) -> Result<String, DriverError> {
     let means = Means {
+        incoming: false,
         machine: Machine::here(),
         accelerator,
         sandbox: true,

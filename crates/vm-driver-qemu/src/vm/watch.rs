@@ -99,7 +99,7 @@ impl Watched {
                     seen.full_told = false;
                     self.tell(VmEvent::Recovered(HOST_FULL.into()));
                 }
-                () = sleep(RETRY), if seen.disk_paused => {
+                () = sleep(RETRY), if seen.disk_paused && !processes.held.load(Ordering::SeqCst) => {
                     // Stops again at once if the disk is still full.
                     if let Err(error) = self.qmp.execute("cont").await {
                         tracing::debug!(%error, "the paused guest was not continued");

@@ -64,7 +64,7 @@ fn with_full_data_disk(coracle: &Coracle, image: &str) -> Result<()> {
 const LIFE: &str = r#"
 mount -t tmpfs -o size=600m tmpfs "$CORACLE_HOME"
 say() { echo "== $*"; }
-quit() { coracle stop --quit >/dev/null; }
+quit() { coracle stop --quit --shutdown >/dev/null; }
 trap quit EXIT
 coracle start --memory 1536 --disk 4 >&2
 docker load --input "$SAMPLE" >&2
@@ -87,7 +87,7 @@ pub(super) fn full_host(coracle: &Coracle) -> Result<()> {
         return Err(Skip("only root can give a VM a small file system".into()).into());
     }
     // Two VMs at once are too much for a small machine.
-    coracle.coracle(["stop"]).ok()?;
+    coracle.coracle(["stop", "--shutdown"]).ok()?;
     let second = Coracle::unstarted()?;
     let programs = second.places().programs.display().to_string();
     let docker = second.docker(["version"]).into_command();

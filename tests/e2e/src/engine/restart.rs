@@ -52,7 +52,7 @@ fn find_traces(coracle: &Coracle, id: &str) -> Result<()> {
 pub(super) fn stop_is_told_to_clients_and_start_keeps_everything(coracle: &Coracle) -> Result<()> {
     let id = leave_traces(coracle, "kept-over-stop")?;
     let daemon = coracle.daemon()?;
-    coracle.coracle(["stop"]).ok()?;
+    coracle.coracle(["stop", "--shutdown"]).ok()?;
 
     let status = coracle.coracle(["status", "--json"]).run()?;
     ensure!(
@@ -103,7 +103,7 @@ pub(super) fn newer_image_boots_on_an_older_data_disk(coracle: &Coracle) -> Resu
     manifest["version"] = format!("{version}-newer").into();
     fs::write(newer.join("manifest.json"), manifest.to_string())?;
 
-    coracle.coracle(["stop", "--quit"]).ok()?;
+    coracle.coracle(["stop", "--quit", "--shutdown"]).ok()?;
     coracle.use_image(&newer);
     let started = coracle.coracle(["start"]).run();
     coracle.use_image(image);

@@ -47,6 +47,7 @@ fn vm(status: &Status) -> String {
     let vm = &status.vm;
     let state = match vm.state {
         VmState::Stopped => "stopped",
+        VmState::Suspended => "suspended",
         VmState::Booting => "booting",
         VmState::EngineStarting => "running, engine starting",
         VmState::Running => "running",

@@ -1,0 +1,226 @@
+//! Suspending and resuming, with a driver that can.
+
+use std::fs;
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use coracle_daemon_api::{Progress, StartOptions, Status, StopOptions, VmState};
+use coracled::Claim;
+use tokio::sync::mpsc;
+
+use crate::bench::{Bench, until};
+use crate::guest::{Script, Token};
+
+async fn bench() -> Bench {
+    let bench = Bench::new().await;
+    bench.driver.suspends();
+    bench
+}
+
+async fn stop(bench: &Bench) -> Result<Status, coracle_daemon_api::ClientError> {
+    bench.client.stop(&StopOptions::default(), |_| {}).await
+}
+
+/// Up and suspended.
+async fn suspended(bench: &Bench) -> Token {
+    let guest = bench.up().await;
+    let (status, token) = tokio::join!(stop(bench), guest.suspended());
+    assert_eq!(status.unwrap().vm.state, VmState::Suspended);
+    assert_eq!(guest.shutdowns(), 0);
+    token
+}
+
+/// Starts; what the client is told, and the status.
+async fn start(bench: &Bench, options: &StartOptions) -> (String, Status) {
+    let mut said = String::new();
+    let status = bench
+        .client
+        .start(options, |progress| {
+            if let Progress::Stage { message, .. } = progress {
+                said += message;
+                said += "\n";
+            }
+        })
+        .await
+        .unwrap();
+    (said, status)
+}
+
+#[tokio::test]
+async fn a_stop_suspends_and_a_start_goes_on() {
+    let bench = bench().await;
+    for _ in 0..2 {
+        let token = match bench.paths.memory_dir().join("memory.json").exists() {
+            false => suspended(&bench).await,
+            true => panic!("it was not consumed"),
+        };
+        assert!(
+            bench.paths.config_disk().exists(),
+            "its secret is still needed"
+        );
+        let again = stop(&bench).await.unwrap();
+        assert_eq!(again.vm.state, VmState::Suspended);
+        let options = StartOptions::default();
+        let ((said, status), guest) = tokio::join!(start(&bench, &options), bench.woken(token));
+        assert!(said.contains("Resuming"), "{said}");
+        assert_eq!(status.vm.state, VmState::Running);
+        assert!(guest.told_ns().await > 0);
+        let shut = StopOptions {
+            shutdown: true,
+            ..StopOptions::default()
+        };
+        let status = bench.client.stop(&shut, |_| {}).await.unwrap();
+        assert_eq!(status.vm.state, VmState::Stopped);
+        assert_eq!(guest.shutdowns(), 1);
+    }
+}
+
+#[tokio::test]
+async fn another_daemon_resumes_and_tells_its_time() {
+    let mut bench = bench().await;
+    let guest = bench.up().await;
+    let options = StopOptions {
+        quit: true,
+        ..StopOptions::default()
+    };
+    let (stopped, token) = tokio::join!(bench.client.stop(&options, |_| {}), guest.suspended());
+    assert_eq!(stopped.unwrap().vm.state, VmState::Suspended);
+    bench.ended().await.unwrap();
+    drop(guest);
+
+    let mut options = bench.options.clone();
+    options.clock.offset_s = -3600;
+    let claim = Claim::take(bench.paths.clone()).unwrap();
+    let (signals, asked) = mpsc::channel(4);
+    let daemon = tokio::spawn(coracled::run(claim, options, asked));
+    until("the daemon answers", async || {
+        bench.client.hello().await.is_ok()
+    })
+    .await;
+    assert_eq!(bench.status().await.vm.state, VmState::Suspended);
+    let none = StartOptions::default();
+    let ((_, status), guest) = tokio::join!(start(&bench, &none), bench.woken(token));
+    assert_eq!(status.vm.state, VmState::Running);
+    let told = guest.told_ns().await / 1_000_000_000;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    assert!((now - 3660..now - 3590).contains(&told), "{told} at {now}");
+    signals.send(()).await.unwrap();
+    guest.suspended().await;
+    daemon.await.unwrap().unwrap();
+    assert!(bench.paths.memory_dir().join("memory.json").exists());
+}
+
+#[tokio::test]
+async fn a_memory_that_cannot_be_written_leaves_the_vm_as_it_was() {
+    let bench = bench().await;
+    let guest = bench.up().await;
+    bench.driver.fail_save(true);
+    let error = stop(&bench).await.unwrap_err();
+    assert!(error.to_string().contains("cannot be written"), "{error}");
+    bench.in_state(VmState::Running).await;
+    assert!(!bench.driver.has_guest(), "it is another VM");
+    assert_eq!(fs::read_dir(bench.paths.memory_dir()).unwrap().count(), 0);
+    bench.driver.fail_save(false);
+    let (status, token) = tokio::join!(stop(&bench), async { guest.suspended().await });
+    assert_eq!(status.unwrap().vm.state, VmState::Suspended);
+    let none = StartOptions::default();
+    let ((_, status), _guest) = tokio::join!(start(&bench, &none), bench.woken(token));
+    assert_eq!(status.vm.state, VmState::Running);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_set_aside_and_the_vm_boots() {
+    let bench = bench().await;
+    let folder = bench.paths.memory_dir();
+    let damage = || fs::write(folder.join("memory"), "damaged").unwrap();
+    let cut = || fs::write(folder.join("memory.json"), "{").unwrap();
+    let written = || {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let disk = fs::File::options()
+            .write(true)
+            .open(bench.paths.data_disk());
+        disk.unwrap().write_all(b"newer").unwrap();
+    };
+    let none = StartOptions::default();
+    let other = StartOptions {
+        memory_mib: Some(3000),
+        ..StartOptions::default()
+    };
+    let cases: [(&dyn Fn(), &StartOptions, &str); 4] = [
+        (&damage, &none, "damaged"),
+        (&cut, &none, "damaged"),
+        (&written, &none, "data disk is not the one"),
+        (&|| {}, &other, "3000"),
+    ];
+    for (harm, options, why) in cases {
+        suspended(&bench).await;
+        harm();
+        let ((said, status), guest) =
+            tokio::join!(start(&bench, options), bench.guest(Script::default()));
+        assert!(said.contains(why) && said.contains("set aside"), "{said}");
+        assert_eq!(status.vm.state, VmState::Running);
+        assert!(folder.join("aside").exists() && !folder.join("memory.json").exists());
+        let shut = StopOptions {
+            shutdown: true,
+            ..StopOptions::default()
+        };
+        bench.client.stop(&shut, |_| {}).await.unwrap();
+        drop(guest);
+    }
+}
+
+#[tokio::test]
+async fn changed_settings_make_a_stop_a_shutdown() {
+    let bench = bench().await;
+    let guest = bench.up().await;
+    let change = coracle_daemon_api::SettingChange {
+        key: "vm.cpus".into(),
+        value: 1.into(),
+    };
+    bench.client.change(&[change]).await.unwrap();
+    let status = stop(&bench).await.unwrap();
+    assert_eq!((status.vm.state, guest.shutdowns()), (VmState::Stopped, 1));
+}
+
+#[tokio::test]
+async fn a_reset_and_a_restart_take_the_memory_away() {
+    let bench = bench().await;
+    suspended(&bench).await;
+    let none = StartOptions::default();
+    let (status, guest) = tokio::join!(
+        bench.client.restart(&none, |_| {}),
+        bench.guest(Script::default())
+    );
+    assert_eq!(status.unwrap().vm.state, VmState::Running);
+    let (status, _) = tokio::join!(stop(&bench), guest.suspended());
+    assert_eq!(status.unwrap().vm.state, VmState::Suspended);
+    let status = bench.client.reset(|_| {}).await.unwrap();
+    assert_eq!(status.vm.state, VmState::Stopped);
+    assert!(!bench.paths.data_disk().exists() && !bench.paths.config_disk().exists());
+    assert_eq!(fs::read_dir(bench.paths.memory_dir()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_stop_while_it_resumes_waits_for_what_runs_in_it() {
+    let bench = bench().await;
+    let token = suspended(&bench).await;
+    let none = StartOptions::default();
+    let starting = bench.client.start(&none, |_| {});
+    let stopping = async {
+        until("a VM is resumed", async || bench.driver.has_guest()).await;
+        let stopping = stop(&bench);
+        let guest = async {
+            bench.in_state(VmState::Stopping).await;
+            let guest = bench.woken(token).await;
+            guest.suspended().await;
+            guest
+        };
+        tokio::join!(stopping, guest)
+    };
+    let (started, (stopped, _guest)) = tokio::join!(starting, stopping);
+    assert_eq!(stopped.unwrap().vm.state, VmState::Suspended);
+    assert!(started.is_err(), "it was never up for its client");
+}
