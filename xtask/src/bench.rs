@@ -16,6 +16,7 @@ mod report;
 mod servers;
 mod socket;
 mod stage;
+mod suspend;
 mod ways;
 
 use std::time::Instant;
@@ -38,6 +39,8 @@ struct Bench {
 /// two VMs at once would disturb each other.
 const BENCHES: &[Bench] = &[
     cold_start::BENCH,
+    suspend::RESUME,
+    suspend::SUSPEND,
     daemon_idle::BENCH,
     socket::LATENCY,
     socket::THROUGHPUT,

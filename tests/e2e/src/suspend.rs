@@ -1,17 +1,26 @@
 //! Suspend and resume: what runs goes on, and what goes wrong loses nothing.
 
 mod cycle;
+mod cycles;
 mod damage;
 mod interrupted;
+mod scene;
+mod times;
 
 use crate::suite::{Suite, tests};
 
 pub(crate) const SUITE: Suite = Suite {
     name: "suspend",
     tests: tests![
+        cycles::everything_goes_on,
+        times::clock_is_right_after_hours_and_days,
         damage::no_room_for_the_memory,
         interrupted::stop_again_while_it_suspends,
+        interrupted::suspended_during_a_load_and_a_build,
         interrupted::hypervisor_killed_while_it_suspends,
+        interrupted::daemon_killed_while_it_suspends,
+        interrupted::daemon_killed_while_it_resumes,
         damage::damaged_memory_is_set_aside,
+        damage::another_shape_is_set_aside,
     ],
 };

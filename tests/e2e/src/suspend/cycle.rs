@@ -1,7 +1,7 @@
 //! One suspension, one resume, and what must hold of each.
 
 use anyhow::{Result, ensure};
-use coracle_vm_harness::{Coracle, process};
+use coracle_vm_harness::{Coracle, Program, process};
 
 use crate::images;
 
@@ -24,7 +24,11 @@ pub(super) fn is_suspended(coracle: &Coracle) -> Result<()> {
 
 /// Resumes the same guest, without a word of trouble.
 pub(super) fn resume(coracle: &Coracle) -> Result<()> {
-    let said = coracle.coracle(["start"]).ok()?.all();
+    resume_with(coracle, coracle.coracle(["start"]))
+}
+
+pub(super) fn resume_with(coracle: &Coracle, start: Program) -> Result<()> {
+    let said = start.ok()?.all();
     ensure!(
         said.contains("Resuming") && !said.contains("set aside"),
         "{said}"

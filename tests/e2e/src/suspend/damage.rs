@@ -58,3 +58,23 @@ pub(super) fn damaged_memory_is_set_aside(coracle: &Coracle) -> Result<()> {
     ensure!(boot_id(coracle)? != boot, "it was resumed");
     check_synced(coracle, "damage", &word)
 }
+
+pub(super) fn another_shape_is_set_aside(coracle: &Coracle) -> Result<()> {
+    let word = write_synced(coracle, "shape")?;
+    suspend(coracle)?;
+    let said = coracle.coracle(["start", "--memory", "2560"]).ok()?.all();
+    contains(&said, &["2560", "3072", "set aside"])?;
+    let status = coracle.await_running()?;
+    ensure!(status["vm"]["memory_mib"] == 2560, "{status}");
+    check_synced(coracle, "shape", &word)?;
+    // And back again, by a stop that sees the change beforehand.
+    coracle
+        .coracle(["config", "set", "vm.memory_mib", "3072"])
+        .ok()?;
+    let said = coracle.coracle(["stop"]).ok()?.all();
+    contains(&said, &["settings have changed"])?;
+    ensure!(coracle.status()?["vm"]["state"] == "stopped");
+    coracle.coracle(["start"]).ok()?;
+    coracle.await_running()?;
+    check_synced(coracle, "shape", &word)
+}
