@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use coracle_guest_api::StreamHeader;
-use coracle_guest_api::mux::Opener;
+use coracle_guest_api::mux::{MuxStream, Opener};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
 
 /// A clock that may be wrong on purpose: nobody waits a hundred days to see what a guest does then.
@@ -13,14 +14,23 @@ pub struct HostClock {
     pub offset_s: i64,
 }
 
-/// As good as the time can be told: half of what the message took is not known.
-const GOOD: Duration = Duration::from_millis(20);
+/// As good as the time can be told: half of what question and answer take is not known.
+const GOOD: Duration = Duration::from_millis(5);
 
 /// How often it is tried to be that good.
-const ATTEMPTS: u32 = 20;
+const ATTEMPTS: u32 = 30;
 
 /// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(40);
+
+/// A guest's clock that is off by less is left alone: a step does more harm.
+const TOLERATED: Duration = Duration::from_millis(5);
+
+/// How often it is seen whether the host's clock was set, or the host slept.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How often the guest's clock, which runs by itself, is compared.
+const COMPARE: Duration = Duration::from_secs(600);
 
 impl HostClock {
     /// From `CORACLE_CLOCK_OFFSET_S`, else the true time.
@@ -43,32 +53,77 @@ impl HostClock {
         shifted.as_nanos() as u64
     }
 
-    /// Sets the guest's clock: forwards or backwards, whatever it takes. A guest that has just come back
-    /// answers slowly at first, so it is told the time until it has answered quickly.
-    pub(crate) async fn set(self, opener: Opener) {
-        let mut quickest = Duration::MAX;
-        for _ in 0..ATTEMPTS {
-            let sent = Instant::now();
-            let way = match quickest {
-                Duration::MAX => Duration::ZERO,
-                known => known / 2,
+    /// Keeps the guest's clock right for as long as the transport lasts.
+    pub(crate) async fn keep(self, opener: Opener) {
+        loop {
+            let error = match opener.open(&StreamHeader::Clock).await {
+                Ok((stream, _)) => self.keep_on(stream).await.err(),
+                Err(error) => Some(std::io::Error::other(error)),
             };
-            let unix_ns = self.unix_ns() + way.as_nanos() as u64;
-            let header = StreamHeader::SetTime { unix_ns };
-            if let Err(error) = opener.open(&header).await {
-                return tracing::warn!(%error, "the guest's clock was not set");
+            tracing::warn!(?error, "the guest's clock is not kept");
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn keep_on(self, mut stream: MuxStream) -> std::io::Result<()> {
+        loop {
+            self.set(&mut stream).await?;
+            let set = Instant::now();
+            let ahead = self.ahead_of(set);
+            while set.elapsed() < COMPARE {
+                sleep(LOOK).await;
+                if self.ahead_of(set).abs_diff(ahead) > 2 * TOLERATED.as_nanos() {
+                    break;
+                }
             }
+        }
+    }
+
+    /// How far this clock is ahead of one that nobody sets and that began at `began`, in nanoseconds.
+    fn ahead_of(&self, began: Instant) -> i128 {
+        i128::from(self.unix_ns()) - began.elapsed().as_nanos() as i128
+    }
+
+    /// Moves the guest's clock by what it is off: forwards or backwards, whatever it takes. A guest that has
+    /// just come back answers slowly at first, so the quickest answer counts.
+    async fn set(self, stream: &mut MuxStream) -> std::io::Result<()> {
+        let mut quickest = Duration::MAX;
+        let mut step_ns = 0;
+        for _ in 0..ATTEMPTS {
+            let (sent, asked) = (Instant::now(), self.unix_ns());
+            stream.write_i64(step_ns).await?;
+            stream.flush().await?;
+            let told = stream.read_u64().await?;
             let took = sent.elapsed();
-            quickest = quickest.min(took);
-            if took < GOOD {
-                return;
+            step_ns = 0;
+            if took < quickest {
+                quickest = took;
+                step_ns = step(asked, told, took);
+            }
+            if took < GOOD && step_ns == 0 {
+                return Ok(());
             }
             sleep(PAUSE).await;
         }
-        tracing::warn!(
-            ?quickest,
-            "the guest's clock was set with doubt: it answers slowly"
-        );
+        if step_ns != 0 {
+            stream.write_i64(step_ns).await?;
+            stream.flush().await?;
+            stream.read_u64().await?;
+        }
+        tracing::info!(?quickest, "the guest's clock is set; it answers slowly");
+        Ok(())
+    }
+}
+
+/// What the guest's clock, which told its time within `took` from `asked`, must be moved by; 0 when it may be right.
+fn step(asked: u64, told: u64, took: Duration) -> i64 {
+    let half = took.as_nanos() as i64 / 2;
+    let off = (asked as i64)
+        .saturating_add(half)
+        .saturating_sub(told as i64);
+    match off.unsigned_abs() > half.unsigned_abs() + TOLERATED.as_nanos() as u64 {
+        true => off,
+        false => 0,
     }
 }
 
@@ -85,5 +140,18 @@ mod tests {
             assert!((now as i64..now as i64 + 60).contains(&shifted));
         }
         assert_eq!(at(i64::MIN), 0);
+    }
+
+    #[test]
+    fn a_clock_is_moved_by_what_it_is_certainly_off() {
+        let ms = |count: u64| count * 1_000_000;
+        let moved = |told, took| step(ms(1000), told, Duration::from_millis(took)) / 1_000_000;
+        assert_eq!(moved(ms(1002), 4), 0);
+        assert_eq!(moved(ms(500), 4), 502);
+        assert_eq!(moved(ms(1500), 4), -498);
+        // It may have been told at any time of the second that it took.
+        assert_eq!(moved(ms(1990), 1000), 0);
+        assert_eq!(moved(ms(900), 1000), 600);
+        assert_eq!(step(0, u64::MAX, Duration::ZERO), 0);
     }
 }

@@ -101,7 +101,7 @@ impl Session {
                 Task::spawn(report_events(id, opener.clone(), reporter)),
                 Task::spawn(serve(incoming, forwarder, opener.clone())),
                 Task::spawn(collect_engine_log(opener.clone(), engine_log)),
-                Task::spawn(clock.set(opener.clone())),
+                Task::spawn(clock.keep(opener.clone())),
             ],
             opener,
             loan,

@@ -41,11 +41,10 @@ pub enum StreamHeader {
     Status,
     /// Host to guest. Messages of [`crate::status::AgentEvent`] follow, from guest to host.
     Events,
-    /// Host to guest. Sets the guest's clock; ends after the reply.
-    SetTime {
-        /// Nanoseconds since the Unix epoch.
-        unix_ns: u64,
-    },
+    /// Host to guest. The guest's clock, asked and set for as long as the stream is open: to each step
+    /// from the host (i64, nanoseconds, big endian; 0 only asks) the guest answers with its time after
+    /// it (u64, nanoseconds since the Unix epoch).
+    Clock,
     /// Host to guest. The VM's memory is about to be saved: the agent writes everything to the
     /// data disk and replies. Then the host sends one byte, upon which the agent leaves the multiplexer and
     /// announces itself anew by [`preamble::accept_again`](crate::preamble::accept_again); a stream

@@ -248,8 +248,15 @@ async fn serve(agent: Arc<Agent>, mut stream: MuxStream) {
             stream.write_all(text.as_bytes()).await.unwrap();
             stream.shutdown().await.unwrap();
         }
-        StreamHeader::SetTime { unix_ns } => {
-            agent.told_ns.send_replace(unix_ns);
+        StreamHeader::Clock => {
+            // A clock that stands still at the epoch until it is moved.
+            let mut unix_ns = 0_i64;
+            while let Ok(step_ns) = stream.read_i64().await {
+                unix_ns += step_ns;
+                agent.told_ns.send_replace(unix_ns as u64);
+                stream.write_u64(unix_ns as u64).await.unwrap();
+                stream.flush().await.unwrap();
+            }
         }
         StreamHeader::Suspend { token } => {
             // Else the order is taken back.

@@ -54,17 +54,7 @@ async fn dispatch(
             Ok(stream.shutdown().await?)
         }
         StreamHeader::Events => events::events(guest, stream).await,
-        StreamHeader::SetTime { unix_ns } => {
-            match clock::set(unix_ns) {
-                Ok(()) => accept(&mut stream).await?,
-                Err(error) => {
-                    let text = format!("the guest's clock could not be set: {error}");
-                    refuse(stream, AgentError::new(AgentErrorCode::Internal, text)).await;
-                    return Ok(());
-                }
-            }
-            Ok(stream.shutdown().await?)
-        }
+        StreamHeader::Clock => keep_clock(stream).await,
         StreamHeader::Suspend { token } => suspend(guest, token, stream).await,
         StreamHeader::Shutdown => {
             accept(&mut stream).await?;
@@ -81,6 +71,17 @@ async fn dispatch(
             Ok(())
         }
     }
+}
+
+/// Takes steps of the clock and tells the time, until the host has no more.
+async fn keep_clock(mut stream: MuxStream) -> Result<(), Failure> {
+    accept(&mut stream).await?;
+    while let Ok(step_ns) = stream.read_i64().await {
+        let unix_ns = clock::step(step_ns).map_err(std::io::Error::from)?;
+        stream.write_u64(unix_ns).await?;
+        stream.flush().await?;
+    }
+    Ok(stream.shutdown().await?)
 }
 
 /// Leaves the transport once everything is written, unless the host takes the order back.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use coracle_vm_harness::{Coracle, eventually, process};
 
-use super::figure::{Better, Figure, in_turn};
+use super::figure::{Better, Figure, Quantity, in_turn};
 use super::stage::{CPUS, MEMORY_MIB, Stage};
 use super::{Bench, load};
 use crate::samples;
@@ -61,17 +61,14 @@ fn resume(stage: &Stage) -> Result<Vec<Figure>> {
     let [ours, cold] = <[_; 2]>::try_from(samples).expect("two sides");
     Ok(vec![
         Figure {
-            bench: RESUME.name,
-            variant: "",
-            unit: "s",
-            better: Better::Lower,
+            quantity: seconds(RESUME.name, ""),
             ours: ours.clone(),
             peer: cold,
             peer_name: "cold",
             peer_commands: "coracle stop --shutdown\ncoracle start".into(),
             goal: 0.1,
         },
-        beside_limit(RESUME.name, ours, RESUME_LIMIT),
+        beside_limit(seconds(RESUME.name, "limit"), ours, RESUME_LIMIT),
     ])
 }
 
@@ -107,23 +104,30 @@ fn suspend(stage: &Stage) -> Result<Vec<Figure>> {
     let samples = in_turn(stage.runs, &mut [("ours", Box::new(sample))])?;
     let [ours] = <[_; 1]>::try_from(samples).expect("one side");
     eprintln!("bench: the memory takes {} MiB", written.get() >> 20);
-    Ok(vec![beside_limit(SUSPEND.name, ours, SUSPEND_LIMIT)])
+    Ok(vec![beside_limit(
+        seconds(SUSPEND.name, ""),
+        ours,
+        SUSPEND_LIMIT,
+    )])
 }
 
-fn beside_limit(bench: &'static str, ours: Vec<f64>, limit: f64) -> Figure {
+fn beside_limit(quantity: Quantity, ours: Vec<f64>, limit: f64) -> Figure {
     Figure {
-        bench,
-        variant: match bench == RESUME.name {
-            true => "limit",
-            false => "",
-        },
-        unit: "s",
-        better: Better::Lower,
+        quantity,
         peer: vec![limit; ours.len()],
         ours,
         peer_name: "limit",
         peer_commands: format!("# at most {limit} s"),
         goal: 1.0,
+    }
+}
+
+fn seconds(bench: &'static str, variant: &'static str) -> Quantity {
+    Quantity {
+        bench,
+        variant,
+        unit: "s",
+        better: Better::Lower,
     }
 }
 

@@ -99,5 +99,8 @@ fn a_daemon_of_another_version_is_refused_with_the_remedy() {
     let ran = home.coracle(&["status"]).expect(9);
     assert!(ran.stderr.contains("coracle stop --quit"), "{ran:?}");
     home.coracle(&["stop"]).expect(0);
-    assert_eq!(daemon.bodies("/v1/stop"), [r#"{"quit":false}"#]);
+    assert_eq!(
+        daemon.bodies("/v1/stop"),
+        [r#"{"quit":false,"shutdown":false}"#]
+    );
 }
