@@ -151,3 +151,6 @@ impl Details {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
