@@ -18,6 +18,7 @@ mod skips;
 mod suite;
 mod suspend;
 mod swarm;
+mod synced;
 
 use std::process::ExitCode;
 

@@ -4,35 +4,7 @@ use anyhow::{Context, Result, ensure};
 use coracle_vm_harness::{Coracle, eventually, process};
 
 use crate::images;
-
-/// Writes to a volume, syncs, and returns what to look for afterwards.
-fn write_synced(coracle: &Coracle, volume: &str) -> Result<String> {
-    let image = images::busybox(coracle)?;
-    let mount = format!("{volume}:/kept");
-    let script = "cat /proc/sys/kernel/random/uuid >/kept/word && sync && cat /kept/word";
-    coracle
-        .docker(["run", "--rm", "--volume", &mount, image, "sh", "-c", script])
-        .text()
-}
-
-fn check_synced(coracle: &Coracle, volume: &str, word: &str) -> Result<()> {
-    let mount = format!("{volume}:/kept");
-    let read = [
-        "run",
-        "--rm",
-        "--volume",
-        &mount,
-        images::BUSYBOX,
-        "cat",
-        "/kept/word",
-    ];
-    let found = coracle.docker(read).text()?;
-    ensure!(
-        found == word,
-        "the volume has {found:?}, and {word:?} was synced"
-    );
-    Ok(())
-}
+use crate::synced::{check_synced, write_synced};
 
 /// The ids of the processes of that name in the guest.
 fn guest_ids(coracle: &Coracle, name: &str) -> Result<String> {

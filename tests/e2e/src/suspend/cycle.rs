@@ -3,8 +3,6 @@
 use anyhow::{Result, ensure};
 use coracle_vm_harness::{Coracle, Program, process};
 
-use crate::images;
-
 /// Suspends; no process of a VM is left.
 pub(super) fn suspend(coracle: &Coracle) -> Result<()> {
     coracle.coracle(["stop"]).ok()?;
@@ -41,22 +39,4 @@ pub(super) fn resume_with(coracle: &Coracle, start: Program) -> Result<()> {
 pub(super) fn boot_id(coracle: &Coracle) -> Result<String> {
     let file = "/proc/sys/kernel/random/boot_id";
     coracle.coracle(["shell", "--", "cat", file]).text()
-}
-
-/// A word on a volume, synced; to be there whatever happens to the VM.
-pub(super) fn write_synced(coracle: &Coracle, volume: &str) -> Result<String> {
-    let image = images::busybox(coracle)?;
-    let mount = format!("{volume}:/kept");
-    let script = "cat /proc/sys/kernel/random/uuid >/kept/word && sync && cat /kept/word";
-    coracle
-        .docker(["run", "--rm", "--volume", &mount, image, "sh", "-c", script])
-        .text()
-}
-
-pub(super) fn check_synced(coracle: &Coracle, volume: &str, word: &str) -> Result<()> {
-    let mount = format!("{volume}:/kept");
-    let run = ["run", "--rm", "--volume", &mount, images::BUSYBOX];
-    let found = coracle.docker(run).args(["cat", "/kept/word"]).text()?;
-    ensure!(found == word, "the volume has {found:?}, not {word:?}");
-    Ok(())
 }

@@ -5,10 +5,11 @@ use anyhow::{Result, ensure};
 use coracle_vm_harness::Coracle;
 use nix::unistd::{Whence, lseek};
 
-use super::cycle::{boot_id, check_synced, resume, suspend, write_synced};
+use super::cycle::{boot_id, resume, suspend};
 use crate::images;
 use crate::skips::Skip;
 use crate::suite::contains;
+use crate::synced::{check_synced, write_synced};
 
 pub(super) fn no_room_for_the_memory(coracle: &Coracle) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use coracle_vm_harness::{Coracle, Live, process};
 
-use super::cycle::{check_synced, is_suspended, resume, suspend, write_synced};
+use super::cycle::{is_suspended, resume, suspend};
+use crate::synced::{check_synced, write_synced};
 use crate::{images, suite};
 
 pub(super) fn stop_again_while_it_suspends(coracle: &Coracle) -> Result<()> {
