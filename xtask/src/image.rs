@@ -1,6 +1,7 @@
 //! `cargo xtask image`: kernel, initramfs and root of the VM, as `vm-image/` describes them.
 
 mod base;
+mod events_module;
 mod initramfs;
 mod modules;
 mod python;
@@ -14,6 +15,7 @@ use crate::digest;
 use crate::process::progress;
 use anyhow::{Context, Result, bail};
 use base::Base;
+use events_module::EventsModule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -47,6 +49,8 @@ struct Manifest {
     version: String,
     arch: String,
     kernel: String,
+    /// Built for exactly that kernel.
+    events_module: Option<events_module::Facts>,
     packages: BTreeMap<String, String>,
     files: BTreeMap<String, String>,
     /// In bytes, so that a file that was cut off is seen without reading it.
@@ -58,11 +62,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     apt::ensure(apt::IMAGE)?;
     let arch = options.arch;
     let base = base::prepare(arch, options.refresh)?;
+    let module = events_module::prepare(arch, &base)?;
     progress("image", "building the guest agent");
     let agent = initramfs::agent(arch)?;
 
     let folder = checkout::target()?.join("image").join(arch.to_string());
-    let ingredients = format!("{}\n{}\nsizes\n", base.facts.hash, digest::file(&agent)?);
+    let built = module.as_ref().map(|module| module.facts.digest.as_str());
+    let ingredients = format!(
+        "{}\n{}\n{}\nsizes\n",
+        base.facts.hash,
+        digest::file(&agent)?,
+        built.unwrap_or_default()
+    );
     let stamp = folder.join(".ingredients");
     if fs::read_to_string(&stamp).is_ok_and(|before| before == ingredients) && is_whole(&folder) {
         eprintln!("image: {} is up to date", folder.display());
@@ -70,17 +81,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     // A run that is cut short here must not pass for a finished one.
     let _ = fs::remove_file(&stamp);
-    let manifest = assemble(&base, &agent, arch, &folder)?;
+    let manifest = assemble(&base, module.as_ref(), &agent, arch, &folder)?;
     fs::write(&stamp, ingredients)?;
     report(&folder, &manifest)
 }
 
-fn assemble(base: &Base, agent: &Path, arch: Arch, folder: &Path) -> Result<Manifest> {
+fn assemble(
+    base: &Base,
+    module: Option<&EventsModule>,
+    agent: &Path,
+    arch: Arch,
+    folder: &Path,
+) -> Result<Manifest> {
     let scratch = checkout::scratch(folder)?;
     progress("image", "packing the initramfs");
     initramfs::write(
         agent,
         &base.folder.join("modules"),
+        module.map(|module| module.file.as_path()),
         &scratch.path().join("initramfs.img"),
     )?;
     for name in ["vmlinuz", "root.squashfs"] {
@@ -101,6 +119,7 @@ fn assemble(base: &Base, agent: &Path, arch: Arch, folder: &Path) -> Result<Mani
         version: format!("{}+{}", env!("CARGO_PKG_VERSION"), &base.facts.hash[..12]),
         arch: arch.to_string(),
         kernel: base.facts.kernel.clone(),
+        events_module: module.map(|module| module.facts.clone()),
         packages: base.facts.packages.clone(),
         files,
         sizes,

@@ -23,7 +23,15 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ),
         ("coracle-engine-proxy", &["coracle-guest-api"]),
         ("coracle-live-debug", &["coracle-guest-api"]),
-        ("coracle-port-forward", &["coracle-guest-api"]),
+        ("coracle-engine-client", &["coracle-guest-api"]),
+        (
+            "coracle-port-forward",
+            &["coracle-engine-client", "coracle-guest-api"],
+        ),
+        (
+            "coracle-file-events",
+            &["coracle-engine-client", "coracle-guest-api"],
+        ),
         (
             "coracle-vm-driver-qemu",
             &[
@@ -50,6 +58,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             &[
                 "coracle-daemon-api",
                 "coracle-engine-proxy",
+                "coracle-file-events",
                 "coracle-guest-api",
                 "coracle-host-paths",
                 "coracle-live-debug",

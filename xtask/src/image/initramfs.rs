@@ -15,6 +15,9 @@ const PROGRAM: u32 = 0o100_755;
 const FILE: u32 = 0o100_644;
 const CONSOLE: u32 = 0o020_600;
 
+/// Says in which order the modules are loaded.
+const ORDER: &str = "order";
+
 /// Builds the guest agent as a static program, and returns its path.
 pub(super) fn agent(arch: Arch) -> Result<PathBuf> {
     let target = arch.target();
@@ -46,8 +49,8 @@ pub(super) fn agent(arch: Arch) -> Result<PathBuf> {
         .join("release/coracle-guest-agent"))
 }
 
-/// Writes the archive, compressed with zstd.
-pub(super) fn write(agent: &Path, modules: &Path, image: &Path) -> Result<()> {
+/// Writes the archive, compressed with zstd. `last` is a module that is loaded after the others.
+pub(super) fn write(agent: &Path, modules: &Path, last: Option<&Path>, image: &Path) -> Result<()> {
     let mut archive = Archive::default();
     archive.add("dev", FOLDER, &[])?;
     // The kernel gives it to /init as standard input, output and error.
@@ -63,11 +66,16 @@ pub(super) fn write(agent: &Path, modules: &Path, image: &Path) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     names.sort();
     for name in names {
-        archive.add(
-            &format!("modules/{name}"),
-            FILE,
-            &fs::read(modules.join(&name))?,
-        )?;
+        let mut content = fs::read(modules.join(&name))?;
+        if let (ORDER, Some(last)) = (name.as_str(), last) {
+            content.extend(last.file_name().unwrap_or_default().as_encoded_bytes());
+            content.push(b'\n');
+        }
+        archive.add(&format!("modules/{name}"), FILE, &content)?;
+    }
+    if let Some(last) = last {
+        let name = last.file_name().unwrap_or_default().to_string_lossy();
+        archive.add(&format!("modules/{name}"), FILE, &fs::read(last)?)?;
     }
     compress(&archive.finish()?, image)
 }

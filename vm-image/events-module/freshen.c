@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the guest caches of a share, made true before anybody is told of a change. */
+#include <linux/iversion.h>
+#include <linux/mount.h>
+#include <linux/pagemap.h>
+#include <linux/stat.h>
+
+#include "coracle_events.h"
+
+#define NOWHERE_ELSE (LOOKUP_NO_SYMLINKS | LOOKUP_NO_MAGICLINKS | LOOKUP_NO_XDEV)
+
+/*
+ * The folder as the guest knows it, even if the host has deleted it meanwhile:
+ * who watches it is to hear of that. Asked for at the host only if it is not
+ * cached.
+ */
+static struct dentry *walk(struct dentry *root, const char *name)
+{
+	struct dentry *at = dget(root);
+
+	while (*name) {
+		struct qstr part = QSTR_INIT(name, strchrnul(name, '/') - name);
+		struct dentry *next = d_hash_and_lookup(at, &part);
+
+		dput(at);
+		if (IS_ERR_OR_NULL(next))
+			return NULL;
+		if (!d_is_dir(next)) {
+			dput(next);
+			return NULL;
+		}
+		at = next;
+		name += part.len;
+		if (*name)
+			name++;
+	}
+	return at;
+}
+
+/* On success *dir is to be put. */
+int coracle_find_dir(const struct path *root, const char *name, struct path *dir)
+{
+	dir->dentry = walk(root->dentry, name);
+	if (dir->dentry) {
+		dir->mnt = mntget(root->mnt);
+		return 0;
+	}
+	return vfs_path_lookup(root->dentry, root->mnt, name,
+			       LOOKUP_DIRECTORY | NOWHERE_ELSE, dir);
+}
+
+/* Attributes, and the listing that the guest may keep. */
+void coracle_freshen_dir(const struct path *dir)
+{
+	struct kstat stat;
+
+	/* A folder that is gone is found to be so by whoever uses it. */
+	(void)vfs_getattr(dir, &stat, STATX_BASIC_STATS, AT_STATX_FORCE_SYNC);
+	inode_inc_iversion(d_inode(dir->dentry));
+}
+
+/* What the guest holds the name for, or NULL; to be put. */
+struct dentry *coracle_cached(const struct path *dir, const struct qstr *name)
+{
+	struct qstr key = *name;
+	struct dentry *child = d_hash_and_lookup(dir->dentry, &key);
+
+	if (IS_ERR_OR_NULL(child))
+		return NULL;
+	if (d_is_negative(child)) {
+		d_drop(child);
+		dput(child);
+		return NULL;
+	}
+	return child;
+}
+
+/* What the host has there now, or NULL; to be put. A name that has become another's is dropped. */
+struct dentry *coracle_look(const struct path *dir, const struct qstr *name)
+{
+	struct path found;
+
+	if (vfs_path_lookup(dir->dentry, dir->mnt, name->name, LOOKUP_REVAL | NOWHERE_ELSE,
+			    &found))
+		return NULL;
+	mntput(found.mnt);
+	return found.dentry;
+}
+
+/*
+ * Whether the name of a cached child is no longer its own. Finding out drops
+ * it, and with it what is mounted there, such as a volume over node_modules:
+ * so a mount point is left alone.
+ */
+bool coracle_gone(const struct path *dir, struct dentry *child)
+{
+	struct name_snapshot name;
+	struct dentry *now;
+	bool same;
+
+	if (d_mountpoint(child))
+		return false;
+	take_dentry_name_snapshot(&name, child);
+	now = coracle_look(dir, &name.name);
+	release_dentry_name_snapshot(&name);
+	same = now == child;
+	dput(now);
+	return !same;
+}
+
+/* Attributes and pages; also of a file whose size and time are as before. */
+void coracle_freshen_content(const struct path *dir, struct dentry *child)
+{
+	struct path path = { .mnt = dir->mnt, .dentry = child };
+	struct inode *inode = d_inode(child);
+	struct kstat stat;
+
+	(void)vfs_getattr(&path, &stat, STATX_BASIC_STATS, AT_STATX_FORCE_SYNC);
+	if (S_ISREG(inode->i_mode))
+		(void)invalidate_inode_pages2(inode->i_mapping);
+}
