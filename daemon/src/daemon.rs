@@ -7,6 +7,7 @@ use coracle_daemon_api::{
     StopOptions, VmState,
 };
 use coracle_engine_proxy::{EngineAccess, MountPolicy};
+use coracle_file_events::FileEvents;
 use coracle_guest_api::mux::Opener;
 use coracle_live_debug::Sessions;
 use coracle_port_forward::Forwarder;
@@ -37,13 +38,15 @@ pub async fn run(
     let settings = store.load()?;
     let (events, receiver) = mpsc::channel(256);
     let debugging = Sessions::default();
-    let (sockets, engine_socket, mut ports) = {
+    let (sockets, engine_socket, mut ports, mut files) = {
         let (access, access_now) = watch::channel(EngineAccess::Down {
             message: "the VM is stopped: `coracle start` starts it".into(),
         });
         let (policy, policy_now) = watch::channel(MountPolicy::default());
         let forwarder = Forwarder::new();
         let ports = forwarder.changed();
+        let file_events = FileEvents::new();
+        let files = file_events.changed();
         let listener = claim.listen(&paths.engine_socket())?;
         let serve = coracle_engine_proxy::serve(listener, access_now, policy_now);
         let sockets = Sockets {
@@ -51,8 +54,9 @@ pub async fn run(
             policy,
             forwarder,
             debugging: debugging.clone(),
+            file_events,
         };
-        (sockets, Task::spawn(serve), ports)
+        (sockets, Task::spawn(serve), ports, files)
     };
     let context = Context::new(paths.clone(), options, settings, sockets, events.clone());
     let lifecycle = Lifecycle::new(context);
@@ -67,6 +71,7 @@ pub async fn run(
             let event = tokio::select! {
                 Some(()) = signals.recv() => Event::Terminate,
                 Ok(()) = ports.changed() => Event::PortsChanged,
+                Ok(()) = files.changed() => Event::FilesChanged,
                 else => return,
             };
             if events.send(event).await.is_err() {
@@ -123,7 +128,7 @@ impl Daemon {
         match event {
             Event::Request(request) => self.on_request(request),
             Event::Vm { run, event } => self.lifecycle.feed_event(run, event),
-            Event::PortsChanged => {}
+            Event::PortsChanged | Event::FilesChanged => {}
             Event::Terminate => self.ending = true,
         }
     }

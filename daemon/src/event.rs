@@ -21,6 +21,8 @@ pub(crate) enum Event {
     Vm { run: u64, event: RunEvent },
     /// The table of ports is another one.
     PortsChanged,
+    /// Whether all file events are told is another answer.
+    FilesChanged,
     /// The process was asked to end.
     Terminate,
 }

@@ -4,9 +4,9 @@
 mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    StateLock, allocated_bytes, available_bytes, create_private_file, data_ranges, file_identity,
-    host_memory_mib, look_at_socket, make_private, privatize_new_files, raise_descriptor_limit,
-    signals,
+    StateLock, allocated_bytes, available_bytes, create_private_file, data_ranges,
+    descriptor_limit, file_identity, host_memory_mib, look_at_socket, make_private,
+    privatize_new_files, raise_descriptor_limit, signals,
 };
 
 /// What is at a path where a socket is to be.

@@ -6,6 +6,7 @@
 
 mod engine_config;
 mod file;
+mod ignored;
 mod proxy;
 mod registry;
 mod schema;
@@ -65,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) disk_gib: u64,
     /// Shared folders; each existed when it was set, and may be gone now.
     pub(crate) shares: Vec<PathBuf>,
+    /// Patterns of what no file events are raised for.
+    pub(crate) ignored: Vec<String>,
     /// The engine's `daemon.json`, as far as settings say something of it.
     pub(crate) engine: Map<String, Value>,
     /// Files with the certificate authorities of registries, which may be gone now.
@@ -183,6 +186,7 @@ impl Store {
             memory_mib: number(schema::MEMORY),
             disk_gib: number(schema::DISK),
             shares: shares::paths(&value(schema::SHARES)).expect("the value was checked"),
+            ignored: ignored::patterns(&value(schema::IGNORED)).expect("the value was checked"),
             engine: engine_config::complete(
                 value(schema::ENGINE),
                 &Proxies {

@@ -145,6 +145,7 @@ fn degraded(context: &Context) -> Vec<String> {
         .chain(accelerator)
         .chain(vm.degraded_vm.iter().cloned())
         .chain(vm.degraded_guest.iter().cloned())
+        .chain(context.sockets.file_events.problems())
         .chain(ports_in_error(&context.sockets.forwarder.ports()))
         .chain(unknown)
         .collect()

@@ -44,6 +44,10 @@ enum Suite {
     Ports,
     /// Host folders in containers
     Files,
+    /// Edits on the host as inotify events in containers
+    Events,
+    /// Programs that run what was just saved
+    Reload,
     /// Services of many replicas
     Swarm,
     /// Names of the host and of its network in containers
@@ -63,10 +67,12 @@ enum Suite {
 }
 
 /// The suites in a VM, by the names that the tests have.
-const IN_VM: [(Suite, &str); 11] = [
+const IN_VM: [(Suite, &str); 13] = [
     (Suite::Engine, "engine"),
     (Suite::Ports, "ports"),
     (Suite::Files, "files"),
+    (Suite::Events, "events"),
+    (Suite::Reload, "reload"),
     (Suite::Swarm, "swarm"),
     (Suite::Names, "names"),
     (Suite::Registry, "registry"),

@@ -21,6 +21,9 @@ pub struct BootConfig {
     pub network: NetworkConfig,
     /// Host folders, mounted at the same path as on the host.
     pub shares: Vec<ShareMount>,
+    /// How many files of a share the host can have open for the guest, which forgets names
+    /// that nobody uses before that.
+    pub share_files: u64,
     /// The engine's `daemon.json`, as the daemon has validated it.
     /// The agent adds what belongs to the guest (data root, proxy path).
     pub engine: serde_json::Map<String, serde_json::Value>,

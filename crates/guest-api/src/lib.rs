@@ -8,7 +8,7 @@
 //! it and one [`StreamReply`] from the other; what follows depends on the header
 //! and is written at its variant. Messages are JSON behind a length
 //! ([`message`]); terminals use the binary frames of [`exec`], datagrams those of
-//! [`datagram`].
+//! [`datagram`], changes of shared folders those of [`file_events`].
 //!
 //! Neither end trusts the other: each length is bounded before memory is taken
 //! for it, and every decoder returns an error instead of panicking.
@@ -17,6 +17,7 @@ pub mod boot;
 pub mod datagram;
 pub mod debug;
 pub mod exec;
+pub mod file_events;
 pub mod hello;
 pub mod message;
 pub mod mux;

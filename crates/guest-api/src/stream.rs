@@ -45,6 +45,9 @@ pub enum StreamHeader {
     /// from the host (i64, nanoseconds, big endian; 0 only asks) the guest answers with its time after
     /// it (u64, nanoseconds since the Unix epoch).
     Clock,
+    /// Host to guest. Changes of the shared folders; batches of [`crate::file_events`] follow from
+    /// the host, and one acknowledgement of each from the guest, in the same order.
+    FileEvents,
     /// Host to guest. The VM's memory is about to be saved: the agent writes everything to the
     /// data disk and replies. Then the host sends one byte, upon which the agent leaves the multiplexer and
     /// announces itself anew by [`preamble::accept_again`](crate::preamble::accept_again); a stream

@@ -12,6 +12,7 @@ mod container;
 pub mod editor;
 mod engine;
 mod error;
+pub mod fuzzing;
 mod platform;
 mod sessions;
 mod sources;

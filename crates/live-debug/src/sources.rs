@@ -15,16 +15,8 @@ pub struct PathMap {
     pub remote: String,
 }
 
-/// Whether a path may stand in what others read as commands: gdb, an editor's variables, a shell that
-/// a line is pasted into. An image chooses its folders, and what it chooses must not be run here.
-fn is_plain(path: &str) -> bool {
-    path.chars()
-        .all(|char| char.is_alphanumeric() || " /._-+@,:=%".contains(char))
-}
-
-/// The folders that the container has from the host, but for those whose paths are not plain. A
-/// service whose sources were copied into its image has none: then the folder of its name beside the
-/// compose file counts, if there is one.
+/// The folders that the container has from the host. A service whose sources were copied into its
+/// image has none: then the folder of its name beside the compose file counts, if there is one.
 pub(crate) fn map(container: &Container) -> Vec<PathMap> {
     let binds = container.binds.iter();
     let mut map: Vec<_> = binds
@@ -49,7 +41,6 @@ pub(crate) fn map(container: &Container) -> Vec<PathMap> {
             });
         }
     }
-    map.retain(|one| is_plain(&one.local) && is_plain(&one.remote));
     map
 }
 
@@ -76,18 +67,6 @@ mod tests {
         assert_eq!((found.len(), remote(&found)), (1, "/app".into()));
         container.binds = vec![(project.clone(), "/".into())];
         assert_eq!(map(&container)[0].local, project);
-        for hostile in [
-            "/a\nshell id",
-            "/$(id)",
-            "/${command:x}",
-            "/a\"b",
-            "/a;b",
-            "/a\\",
-        ] {
-            container.binds = vec![(project.clone(), hostile.into())];
-            container.folder = hostile.into();
-            assert_eq!(map(&container), [], "{hostile:?}");
-        }
         container.binds.clear();
         container.service = None;
         assert_eq!(map(&container), []);

@@ -9,7 +9,6 @@
 //! is just coming up, and ports that are served, since an engine that leaves its swarm does not
 //! always tell.
 
-mod engine;
 mod ports;
 mod services;
 
@@ -20,7 +19,7 @@ use coracle_guest_api::mux::Opener;
 use tokio::time::{sleep, timeout};
 
 use crate::forwarder::Forwarder;
-use engine::{Events, Failure};
+use coracle_engine_client::{Events, Failure};
 use ports::Ports;
 pub(crate) use services::fuzzing;
 
@@ -61,7 +60,7 @@ async fn watch(
     pause: &mut Pause,
 ) -> Result<std::convert::Infallible, Failure> {
     // Before the list: what changes in between is not missed.
-    let mut events = Events::open(opener).await?;
+    let mut events = Events::open(opener, &filters()).await?;
     loop {
         let listed = timeout(ANSWER, services::wanted(opener))
             .await
@@ -93,6 +92,15 @@ async fn watch(
             () = again => {}
         }
     }
+}
+
+/// What is worth a new look. A swarm that is left removes its network and says nothing else; what
+/// containers do with networks does not matter.
+fn filters() -> serde_json::Value {
+    serde_json::json!({
+        "type": ["service", "node", "network"],
+        "event": ["create", "update", "remove", "destroy"],
+    })
 }
 
 /// Longer each time.

@@ -72,6 +72,7 @@ fn prepare(
         secret: secret.into(),
         hostname: "example".into(),
         network: driver.guest_network(),
+        share_files: 1000,
         shares: vec![ShareMount {
             tag: "share0".into(),
             path: text(share),

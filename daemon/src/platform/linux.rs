@@ -61,6 +61,12 @@ pub(crate) fn raise_descriptor_limit() -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }
 
+/// How many files a process of this user can have open.
+pub(crate) fn descriptor_limit() -> io::Result<u64> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(most)
+}
+
 /// Yields once for each request from outside that this process end.
 pub(crate) fn signals() -> io::Result<mpsc::Receiver<()>> {
     let mut terminate = signal(SignalKind::terminate())?;

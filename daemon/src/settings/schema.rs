@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::proxy::{self, Proxies};
-use super::{engine_config, registry, shares};
+use super::{engine_config, ignored, registry, shares};
 
 pub(super) const CPUS: &str = "vm.cpus";
 pub(super) const MEMORY: &str = "vm.memory_mib";
 pub(super) const DISK: &str = "vm.disk_gib";
 pub(super) const SHARES: &str = "shares";
+pub(super) const IGNORED: &str = "files.ignored";
 pub(super) const ENGINE: &str = "engine.config";
 pub(super) const HTTP_PROXY: &str = "proxy.http";
 pub(super) const HTTPS_PROXY: &str = "proxy.https";
@@ -108,6 +109,17 @@ pub(super) const ENTRIES: &[Entry] = &[
                 .iter()
                 .try_for_each(|path| shares::exists(path))
         },
+    },
+    Entry {
+        key: IGNORED,
+        default: |_| json!([]),
+        description: |_| {
+            "What of the shared folders no event is raised for in containers, as patterns of a .gitignore at the root of each."
+                .into()
+        },
+        needs_restart: true,
+        check: |value, _| ignored::check(value),
+        check_change: anything,
     },
     Entry {
         key: ENGINE,

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use coracle_daemon_api::{ApiError, Stage};
 use coracle_engine_proxy::{EngineAccess, MountPolicy};
+use coracle_file_events::FileEvents;
 use coracle_guest_api::HelloReply;
 use coracle_guest_api::status::AgentStatus;
 use coracle_host_paths::HostPaths;
@@ -55,6 +56,7 @@ pub(crate) struct Sockets {
     pub(crate) policy: watch::Sender<MountPolicy>,
     pub(crate) forwarder: Forwarder,
     pub(crate) debugging: Sessions,
+    pub(crate) file_events: FileEvents,
 }
 
 /// What is known.

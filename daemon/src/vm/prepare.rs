@@ -16,6 +16,7 @@ use crate::event::{Reporter, RunEvent};
 use crate::image::Image;
 use crate::memory::{Fit, Record, SavedMemory};
 use crate::options::Options;
+use crate::platform;
 use crate::settings::{Settings, certificates, check_share_exists};
 
 /// A machine that can be started.
@@ -214,6 +215,8 @@ fn plan(
         hostname: "coracle".into(),
         network,
         shares: shares(&settings.shares, paths.home())?,
+        share_files: platform::descriptor_limit()
+            .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?,
         engine: settings.engine.clone(),
         registry_ca: authorities(&settings.registry_ca)?,
     };

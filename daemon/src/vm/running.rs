@@ -1,4 +1,6 @@
 use coracle_engine_proxy::EngineAccess;
+use coracle_file_events::Ignored;
+use coracle_guest_api::mux::Opener;
 use coracle_guest_api::status::{AgentEvent, EngineState};
 
 use super::engine_starting::{EngineStarting, note};
@@ -13,6 +15,8 @@ pub(super) struct Running {
     live: Live,
     /// Listens for swarm services; an engine that goes down takes their ports along.
     services: Task,
+    /// Tells the guest of edits on the host.
+    file_events: Task,
 }
 
 impl Running {
@@ -28,8 +32,16 @@ impl Running {
             .access
             .send_replace(EngineAccess::Ready(opener.clone()));
         let forwarder = context.sockets.forwarder.clone();
-        let services = Task::spawn(async move { forwarder.follow_services(opener).await });
-        let state = Self { live, services };
+        let services = {
+            let opener = opener.clone();
+            Task::spawn(async move { forwarder.follow_services(opener).await })
+        };
+        let file_events = Task::spawn(follow_files(context, opener));
+        let state = Self {
+            live,
+            services,
+            file_events,
+        };
         match context.when_up.take() {
             Some(wish) => state.on(context, wish),
             None => State::Running(state),
@@ -41,7 +53,11 @@ impl Running {
     }
 
     pub(super) fn on(self, context: &mut Context, input: Input) -> State {
-        let Self { live, services } = self;
+        let Self {
+            live,
+            services,
+            file_events,
+        } = self;
         if matches!(input, Input::Stop) {
             return Suspending::enter(context, live);
         }
@@ -52,7 +68,26 @@ impl Running {
             {
                 EngineStarting::enter(context, live, note(&state))
             }
-            Step::Stay(live) | Step::Yours(live, _) => State::Running(Self { live, services }),
+            Step::Stay(live) | Step::Yours(live, _) => State::Running(Self {
+                live,
+                services,
+                file_events,
+            }),
+        }
+    }
+}
+
+/// Of the folders that this VM shares.
+fn follow_files(context: &Context, opener: Opener) -> impl Future<Output = ()> + use<> {
+    let made = context.facts.vm.prepared.as_ref();
+    let shares = made.map_or(&context.settings.shares, |made| &made.shares);
+    let (shares, file_events) = (shares.clone(), context.sockets.file_events.clone());
+    // A pattern was checked when it was set.
+    let ignored = Ignored::parse(&context.settings.ignored);
+    async move {
+        match ignored {
+            Ok(ignored) => file_events.follow(opener, shares, ignored).await,
+            Err(why) => tracing::error!("file events are not followed: files.ignored {why}"),
         }
     }
 }

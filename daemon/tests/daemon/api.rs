@@ -79,6 +79,7 @@ async fn settings_are_listed_changed_and_refused() {
             "vm.memory_mib",
             "vm.disk_gib",
             "shares",
+            "files.ignored",
             "engine.config",
             "proxy.http",
             "proxy.https",

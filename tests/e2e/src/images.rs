@@ -9,6 +9,9 @@ pub(crate) const BUSYBOX: &str = "coracle-sample/busybox";
 /// Python with flask on Debian, one of the voting app.
 pub(crate) const VOTE: &str = "coracle-sample/vote";
 
+/// Node on Debian, one of the voting app.
+pub(crate) const RESULT: &str = "coracle-sample/result";
+
 /// Has the engine hold busybox.
 pub(crate) fn busybox(coracle: &Coracle) -> Result<&'static str> {
     coracle.load("busybox.tar", BUSYBOX)?;

@@ -3,17 +3,19 @@
 //! `coracle-e2e [--suite NAME]… [libtest's options] [FILTER]`: every test is a line of libtest's.
 //! Most of bad input needs no VM. One VM serves all the others; the tests run one after another in
 //! the order of the suites here, those that kill parts of Coracle last. Normally started by
-//! `cargo xtask test`.
+//! `cargo xtask test`. `coracle-e2e --watch FOLDER` is the watching program of the suite `events`.
 
 mod badinput;
 mod debug;
 mod engine;
+mod events;
 mod files;
 mod images;
 mod limits;
 mod names;
 mod ports;
 mod registry;
+mod reload;
 mod skips;
 mod suite;
 mod suspend;
@@ -24,13 +26,15 @@ use std::process::ExitCode;
 
 use suite::Suite;
 
-const WITHOUT_VM: &[Suite] = &[badinput::SUITE];
+const WITHOUT_VM: &[Suite] = &[badinput::SUITE, events::TABLE];
 
 const IN_VM: &[Suite] = &[
     engine::USER,
     engine::SUITE,
     ports::SUITE,
     files::SUITE,
+    events::SUITE,
+    reload::SUITE,
     swarm::SUITE,
     names::SUITE,
     registry::SUITE,
@@ -43,6 +47,17 @@ const IN_VM: &[Suite] = &[
 ];
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == "--watch") {
+        let folder = arguments.next().unwrap_or_default();
+        return match events::watch(folder.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     match suite::run(WITHOUT_VM, IN_VM) {
         Ok(code) => code,
         Err(error) => {

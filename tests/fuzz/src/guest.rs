@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use coracle_guest_api::debug::DebugProcess;
 use coracle_guest_api::exec::{self, ExecFrame, MAX_FRAME};
+use coracle_guest_api::file_events::{self, MAX_BATCH};
 use coracle_guest_api::message::{self, MAX_MESSAGE};
 use coracle_guest_api::mux::{self, End};
 use coracle_guest_api::status::{AgentEvent, AgentStatus};
@@ -82,6 +83,20 @@ pub fn exec(data: &[u8]) {
         }
         assert_eq!(frame.encode(), data[start..stream.position() as usize]);
     }
+}
+
+/// Batches of changes, and their acknowledgements.
+pub fn file_events(data: &[u8]) {
+    let mut stream = Cursor::new(data);
+    while let Ok(Some(batch)) = block_on(file_events::read(&mut stream)) {
+        let mut again = Vec::new();
+        block_on(file_events::write(&mut again, &batch)).expect("no longer than it came");
+        assert!(again.len() <= 4 + MAX_BATCH);
+        let end = stream.position() as usize;
+        assert_eq!(again, data[end - again.len()..end]);
+    }
+    let mut stream = Cursor::new(data);
+    while let Ok(Some(_)) = block_on(file_events::read_ack(&mut stream)) {}
 }
 
 /// Datagrams on a stream.

@@ -12,8 +12,8 @@ mod host;
 
 pub use daemon::{daemon_api, mounts, settings};
 pub use dns::dns;
-pub use engine::services;
-pub use guest::{boot_config, datagram, exec, message, mux, preamble};
+pub use engine::{containers, debugged, services};
+pub use guest::{boot_config, datagram, exec, file_events, message, mux, preamble};
 pub use host::qmp;
 
 /// A decoder's function.
@@ -22,10 +22,13 @@ pub type Target = fn(&[u8]);
 /// All of them by name, which is also the corpus' folder and the fuzzer's program.
 pub const TARGETS: &[(&str, Target)] = &[
     ("boot_config", boot_config),
+    ("containers", containers),
     ("daemon_api", daemon_api),
     ("datagram", datagram),
+    ("debugged", debugged),
     ("dns", dns),
     ("exec", exec),
+    ("file_events", file_events),
     ("message", message),
     ("mounts", mounts),
     ("mux", mux),

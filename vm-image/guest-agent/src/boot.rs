@@ -14,8 +14,8 @@ use crate::guest::{Guest, Logs};
 use crate::reaper::Reaper;
 use crate::transport::VirtioSerial;
 use crate::{
-    data_disk, logging, modules, network, ports, power, registry_ca, resolver, shares, sysctl,
-    transport,
+    data_disk, file_events, logging, modules, network, ports, power, registry_ca, resolver, shares,
+    sysctl, transport,
 };
 
 /// How long the end of the VM waits for a boot that is still going on.
@@ -160,6 +160,7 @@ async fn serve_names(guest: &Arc<Guest>) {
 async fn mount_shares(guest: &Arc<Guest>) {
     let own = guest.clone();
     let mounting = tokio::task::spawn_blocking(move || {
+        file_events::remember_at_most(own.config.share_files / 2);
         for share in &own.config.shares {
             match shares::attach(share) {
                 Ok(()) => {

@@ -18,6 +18,7 @@ mod disks;
 mod docker_proxy;
 mod early;
 mod engine;
+mod file_events;
 mod guest;
 mod log_ring;
 mod logging;

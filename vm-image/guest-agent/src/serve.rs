@@ -5,6 +5,7 @@ mod datagrams;
 mod debug;
 mod events;
 mod exec;
+mod file_events;
 mod log;
 mod status;
 
@@ -55,6 +56,7 @@ async fn dispatch(
         }
         StreamHeader::Events => events::events(guest, stream).await,
         StreamHeader::Clock => keep_clock(stream).await,
+        StreamHeader::FileEvents => file_events::file_events(guest, stream).await,
         StreamHeader::Suspend { token } => suspend(guest, token, stream).await,
         StreamHeader::Shutdown => {
             accept(&mut stream).await?;

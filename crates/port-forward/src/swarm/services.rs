@@ -6,7 +6,7 @@ use coracle_guest_api::mux::Opener;
 use coracle_guest_api::port::{PortRequest, Protocol};
 use serde::{Deserialize, Deserializer};
 
-use super::engine::{self, Failure};
+use coracle_engine_client::{self as engine, Failure};
 
 /// Where the guest takes connections for the ingress network. By IPv4 on every listener of the
 /// host: the engine's own socket for IPv6 accepts and never answers (moby#53091).

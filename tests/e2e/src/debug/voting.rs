@@ -17,6 +17,7 @@ pub(super) fn all_three_of_the_voting_app(coracle: &Coracle) -> Result<()> {
     let app = App::up(coracle)?;
     native_worker(coracle, &app)?;
     node_result(coracle, &app)?;
+    planted_bug(coracle, &app)?;
     python_vote(coracle, &app)?;
     app.compose()
         .args(["down", "--volumes", "--timeout", "1"])
@@ -76,29 +77,12 @@ fn node_result(coracle: &Coracle, app: &App) -> Result<()> {
         "{:?}",
         session.0
     );
-    let line = line_of(
-        &app.folder.join("result/server.js"),
-        "JSON.stringify(totals.now())",
-    )?;
-    let script = python::script(
+    stop_in_handler(
         coracle,
-        "devtools.py",
-        &[
-            session.address()?,
-            "server.js",
-            &line.to_string(),
-            "totals.now()",
-        ],
+        app,
+        &session,
+        &["\"cats\":1", "\"dogs\":1", "\"connected\":true"],
     )?;
-    let mut devtools = Live::start(script)?;
-    devtools.line(|line| line == "waiting")?;
-    let address = app.result.clone();
-    let page = std::thread::spawn(move || http::get(&address, "/totals"));
-    let told = devtools.line(|line| line.starts_with("value "))?;
-    contains(&told, &["\"cats\":1", "\"dogs\":1", "\"connected\":true"])?;
-    ensure!(devtools.wait()?.success(), "the client failed");
-    let page = page.join().map_err(|_| anyhow::anyhow!("no page"))??;
-    ensure!(page.status == 200, "{page:?}");
     // Ended, the process has no inspector any more.
     coracle.coracle(["debug", "stop", "result"]).ok()?;
     eventually("the inspector is closed", || {
@@ -162,11 +146,70 @@ fn python_vote(coracle: &Coracle, app: &App) -> Result<()> {
     Ok(())
 }
 
+/// Stops in the page's handler, reads the totals there, and goes on.
+fn stop_in_handler(coracle: &Coracle, app: &App, session: &Session, values: &[&str]) -> Result<()> {
+    let line = line_of(
+        &app.folder.join("result/server.js"),
+        "JSON.stringify(totals.now())",
+    )?;
+    let script = python::script(
+        coracle,
+        "devtools.py",
+        &[
+            session.address()?,
+            "server.js",
+            &line.to_string(),
+            "totals.now()",
+        ],
+    )?;
+    let mut devtools = Live::start(script)?;
+    devtools.line(|line| line == "waiting")?;
+    let address = app.result.clone();
+    let page = std::thread::spawn(move || http::get(&address, "/totals"));
+    let told = devtools.line(|line| line.starts_with("value "))?;
+    contains(&told, values)?;
+    ensure!(devtools.wait()?.success(), "the client failed");
+    let page = page.join().map_err(|_| anyhow::anyhow!("no page"))??;
+    ensure!(page.status == 200, "{page:?}");
+    Ok(())
+}
+
+/// A wrong tally is seen, read at a breakpoint in the page's handler, mended on the host, and right:
+/// nothing is built, restarted or attached again by hand.
+fn planted_bug(coracle: &Coracle, app: &App) -> Result<()> {
+    let file = app.folder.join("result/totals.js");
+    let right = fs::read_to_string(&file)?;
+    let wrong = right.replace("next[choice] = votes", "next.cats += votes");
+    ensure!(wrong != right, "the sample counts in another way now");
+    fs::write(&file, wrong)?;
+    app.tally(2, 0)?;
+    app.vote("dogs")?;
+    app.tally(3, 0)?;
+    let session = Session::begin(coracle, "result")?;
+    stop_in_handler(coracle, app, &session, &["\"cats\":3", "\"dogs\":0"])?;
+    fs::write(&file, right)?;
+    app.tally(1, 2)?;
+    stop_in_handler(coracle, app, &session, &["\"cats\":1", "\"dogs\":2"])?;
+    coracle.coracle(["debug", "stop", "result"]).ok()?;
+    Ok(())
+}
+
 /// The number of the line that contains the text, from 1.
 fn line_of(file: &Path, text: &str) -> Result<usize> {
     let source = fs::read_to_string(file)?;
     let found = source.lines().position(|line| line.contains(text));
     Ok(found.context("no such line")? + 1)
+}
+
+/// The sample in a folder of its own, to be edited.
+fn copy(coracle: &Coracle) -> Result<PathBuf> {
+    let from = coracle.places().checkout.join("examples/voting-app");
+    let folder = coracle.work("debugged-app")?;
+    Program::new("cp")
+        .arg("--recursive")
+        .args([&from, &folder])
+        .ok()?;
+    Ok(folder.join("voting-app"))
 }
 
 struct App<'a> {
@@ -189,7 +232,7 @@ impl<'a> App<'a> {
         )?;
         let mut app = Self {
             coracle,
-            folder: coracle.places().checkout.join("examples/voting-app"),
+            folder: copy(coracle)?,
             ports,
             vote: String::new(),
             result: String::new(),

@@ -42,13 +42,9 @@ fn arguments(session: &DebugSession) -> Vec<String> {
     match session.runtime {
         Runtime::Native => {
             let mut line = vec!["gdb".into()];
-            let commands = session.configuration["autorun"].as_array();
-            for command in commands
-                .into_iter()
-                .flatten()
-                .filter_map(|one| one.as_str())
-            {
-                line.extend(["-ex".into(), command.to_owned()]);
+            for path in &session.paths {
+                let map = format!("set substitute-path {} {}", path.remote, path.local);
+                line.extend(["-ex".into(), map]);
             }
             line.extend(["-ex".into(), format!("target remote {address}")]);
             line

@@ -35,7 +35,7 @@ pub(super) fn begun(session: &DebugSession) -> Result<String, Failure> {
             serde_json::to_string_pretty(&session.configuration)?
         )),
     }
-    Ok(plain(&lines.join("\n")))
+    Ok(lines.join("\n"))
 }
 
 /// A line a session.
@@ -53,22 +53,12 @@ pub(super) fn list(all: &[DebugSession]) -> String {
             one.address
         )
     };
-    plain(&all.iter().map(line).collect::<Vec<_>>().join("\n"))
+    all.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 pub(super) fn ended(all: &[DebugSession]) -> String {
     let line = |one: &DebugSession| format!("Ended session {} of {}.", one.id, one.container);
-    plain(&all.iter().map(line).collect::<Vec<_>>().join("\n"))
-}
-
-/// What the guest has named, without a word to the terminal.
-fn plain(text: &str) -> String {
-    let shown = |char: char| match char {
-        '\n' => char,
-        char if char.is_control() => char::REPLACEMENT_CHARACTER,
-        char => char,
-    };
-    text.chars().map(shown).collect()
+    all.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn protocol(runtime: Runtime) -> &'static str {
@@ -76,18 +66,5 @@ fn protocol(runtime: Runtime) -> &'static str {
         Runtime::Native => "gdb",
         Runtime::Node => "node's inspector",
         Runtime::Python => "debugpy",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_terminal_is_not_spoken_to() {
-        assert_eq!(
-            plain("a\x1b]0;x\x07\nb\u{9b}"),
-            "a\u{fffd}]0;x\u{fffd}\nb\u{fffd}"
-        );
     }
 }
