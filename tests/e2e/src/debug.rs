@@ -17,6 +17,7 @@ pub(crate) const SUITE: Suite = Suite {
         sessions::listed_stopped_and_ended_with_the_container,
         sessions::configuration_is_added_to_launch_json,
         access::not_from_a_container_through_the_gateway,
+        access::not_by_another_user,
         busy::attached_and_detached_again_and_again,
         badinput::process_that_ends_is_told,
         badinput::stripped_binary,
