@@ -10,6 +10,8 @@ mod cold_start;
 mod daemon_idle;
 mod debian_guest;
 mod figure;
+mod file_events;
+mod files;
 mod load;
 mod port;
 mod report;
@@ -41,6 +43,9 @@ const BENCHES: &[Bench] = &[
     cold_start::BENCH,
     suspend::RESUME,
     suspend::SUSPEND,
+    file_events::BENCH,
+    files::READ,
+    files::STAT,
     daemon_idle::BENCH,
     socket::LATENCY,
     socket::THROUGHPUT,

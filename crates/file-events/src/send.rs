@@ -38,6 +38,8 @@ pub(crate) async fn follow(opener: &Opener, queue: &Queue, saved: &broadcast::Se
 #[derive(Debug)]
 struct Sent {
     sequence: u64,
+    /// How long the first of it was kept here.
+    kept: Duration,
     taken: Taken,
 }
 
@@ -78,7 +80,12 @@ async fn write(
             share: share.guest.clone(),
             events: taken.events.clone(),
         };
-        lock(&window.sent).push_back(Sent { sequence, taken });
+        let kept = taken.seen.elapsed();
+        lock(&window.sent).push_back(Sent {
+            sequence,
+            kept,
+            taken,
+        });
         if let Err(error) = file_events::write(&mut writer, &batch).await {
             queue.overflow(&share);
             return Err(error);
@@ -94,7 +101,7 @@ async fn read(
 ) -> std::io::Result<()> {
     while let Some((sequence, outcome)) = file_events::read_ack(&mut reader).await? {
         let sent = lock(&window.sent).pop_front();
-        let Some(Sent { taken, .. }) = sent.filter(|sent| sent.sequence == sequence) else {
+        let Some(Sent { taken, kept, .. }) = sent.filter(|sent| sent.sequence == sequence) else {
             let text = "the agent acknowledged what was not sent";
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
         };
@@ -102,6 +109,7 @@ async fn read(
         tracing::debug!(
             events = taken.events.len(),
             raised = !matches!(outcome, Outcome::Not),
+            kept_micros = kept.as_micros() as u64,
             micros = taken.seen.elapsed().as_micros() as u64,
             "file events are told"
         );
