@@ -24,6 +24,10 @@ use rule::{Action, Rule};
 /// A burst of saves is one change: it has ended when nothing came for so long.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// A container that is restarted is not listed for a moment: what was saved since counts when it is
+/// there again.
+const AWAY: Duration = Duration::from_secs(10);
+
 /// A burst that does not end is acted on all the same.
 const LONGEST: Duration = Duration::from_secs(1);
 
@@ -120,7 +124,7 @@ struct Done {
 impl Reloads {
     fn learn(&mut self, containers: &[Container], problems: &watch::Sender<Problems>) {
         let mut wrong = Vec::new();
-        self.rules.clear();
+        let before = std::mem::take(&mut self.rules);
         for container in containers {
             match Rule::of(container) {
                 None => {}
@@ -132,7 +136,16 @@ impl Reloads {
             }
         }
         let ids: HashSet<_> = containers.iter().map(|one| &one.id).collect();
-        self.due.retain(|id, _| ids.contains(id));
+        for (mut container, rule) in before {
+            if self.acting.contains(&container.id) && !ids.contains(&container.id) {
+                // It is on its way down or up, and may have read the file before it is saved.
+                container.state.clear();
+                self.rules.push((container, rule));
+            }
+        }
+        self.due.retain(|id, due| {
+            ids.contains(id) || self.acting.contains(id) || due.last.elapsed() < AWAY
+        });
         problems.send_if_modified(|problems| {
             let changed = problems.labels != wrong;
             problems.labels = wrong;
@@ -174,10 +187,16 @@ impl Reloads {
         due.last = now;
     }
 
-    /// When to act next. A container on which an action is under way is left alone until it has ended.
+    /// When to act next. A container on which an action is under way is left alone until it has ended,
+    /// and one that does not run until it does.
     fn next(&self) -> Option<Instant> {
-        let free = self.due.iter().filter(|(id, _)| !self.acting.contains(*id));
-        free.map(|(_, due)| due.at()).min()
+        let free = self.rules.iter().filter(|(one, _)| self.is_free(one));
+        let due = free.filter_map(|(one, _)| self.due.get(&one.id));
+        due.map(Due::at).min()
+    }
+
+    fn is_free(&self, container: &Container) -> bool {
+        container.state == "running" && !self.acting.contains(&container.id)
     }
 
     fn act(&mut self) {
@@ -185,15 +204,12 @@ impl Reloads {
         for (container, rule) in &self.rules {
             let id = &container.id;
             let ripe = self.due.get(id).is_some_and(|due| due.at() <= now);
-            if !ripe || self.acting.contains(id) {
+            if !ripe || !self.is_free(container) {
                 continue;
             }
             let Some(due) = self.due.remove(id) else {
                 continue;
             };
-            if container.state != "running" {
-                continue;
-            }
             self.acting.insert(id.clone());
             let (opener, action) = (self.opener.clone(), rule.action.clone());
             let (id, name) = (id.clone(), container.name().to_owned());
@@ -208,9 +224,6 @@ impl Reloads {
                 }
             });
         }
-        // Of containers that have lost their label.
-        let known: HashSet<_> = self.rules.iter().map(|(one, _)| &one.id).collect();
-        self.due.retain(|id, _| known.contains(id));
     }
 
     fn ended(&mut self, done: Option<Done>) {
