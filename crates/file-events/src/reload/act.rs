@@ -23,7 +23,7 @@ pub(super) async fn act(opener: &Opener, id: &str, action: &Action) -> Result<()
         };
         match action {
             Action::Restart => order("restart", None).await.map(drop),
-            Action::Signal(name) => order(&format!("kill?signal={name}"), None).await.map(drop),
+            Action::Signal(name) => order(&kill(name), None).await.map(drop),
             Action::Exec(words) => {
                 let made = json!({ "Cmd": words, "AttachStdout": true, "AttachStderr": true, "Tty": true });
                 let made = order("exec", Some(&made)).await?;
@@ -35,6 +35,10 @@ pub(super) async fn act(opener: &Opener, id: &str, action: &Action) -> Result<()
     timeout(WITHIN, acting)
         .await
         .unwrap_or_else(|_| Err(format!("it has not ended within {within} s").into()))
+}
+
+fn kill(signal: &str) -> String {
+    format!("kill?signal={}", engine::query_value(signal))
 }
 
 #[derive(Deserialize)]
@@ -62,5 +66,16 @@ async fn exec(opener: &Opener, exec: &Exec) -> Result<(), Failure> {
             let code = code.map_or("no code".to_owned(), |code| code.to_string());
             Err(format!("it ended with {code}: {last}").into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plus_in_a_signals_name_stays_one() {
+        assert_eq!(kill("HUP"), "kill?signal=HUP");
+        assert_eq!(kill("RTMIN+1"), "kill?signal=RTMIN%2B1");
     }
 }
