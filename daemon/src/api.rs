@@ -8,12 +8,14 @@ mod routes;
 mod server;
 mod shell;
 mod swarm;
+mod watch;
 
 use coracle_daemon_api::{ApiError, ErrorCode, Status};
+use coracle_file_events::FileEvents;
 use coracle_host_paths::HostPaths;
 use coracle_live_debug::Sessions;
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::event::{Event, Request};
 use server::Server;
@@ -39,24 +41,27 @@ impl Api {
 #[derive(Clone)]
 pub(crate) struct Daemon {
     events: mpsc::Sender<Event>,
-    status: watch::Receiver<Status>,
+    status: tokio::sync::watch::Receiver<Status>,
     paths: HostPaths,
     debugging: Sessions,
+    file_events: FileEvents,
 }
 
 impl Daemon {
     /// `status` holds the status after each change.
     pub(crate) fn new(
         events: mpsc::Sender<Event>,
-        status: watch::Receiver<Status>,
+        status: tokio::sync::watch::Receiver<Status>,
         paths: HostPaths,
         debugging: Sessions,
+        file_events: FileEvents,
     ) -> Self {
         Self {
             events,
             status,
             paths,
             debugging,
+            file_events,
         }
     }
 

@@ -1,11 +1,13 @@
 //! The host's clock, as the guest is told it.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use coracle_guest_api::StreamHeader;
 use coracle_guest_api::mux::{MuxStream, Opener};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, sleep};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
 
 /// A clock that may be wrong on purpose: nobody waits a hundred days to see what a guest does then.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,11 +55,12 @@ impl HostClock {
         shifted.as_nanos() as u64
     }
 
-    /// Keeps the guest's clock right for as long as the transport lasts.
-    pub(crate) async fn keep(self, opener: Opener) {
+    /// Keeps the guest's clock right for as long as the transport lasts. `behind` says that it
+    /// has stood still.
+    pub(crate) async fn keep(self, opener: Opener, behind: Arc<Notify>) {
         loop {
             let error = match opener.open(&StreamHeader::Clock).await {
-                Ok((stream, _)) => self.keep_on(stream).await.err(),
+                Ok((stream, _)) => self.keep_on(stream, &behind).await.err(),
                 Err(error) => Some(std::io::Error::other(error)),
             };
             tracing::warn!(?error, "the guest's clock is not kept");
@@ -65,14 +68,15 @@ impl HostClock {
         }
     }
 
-    async fn keep_on(self, mut stream: MuxStream) -> std::io::Result<()> {
+    async fn keep_on(self, mut stream: MuxStream, behind: &Notify) -> std::io::Result<()> {
         loop {
             self.set(&mut stream).await?;
             let set = Instant::now();
             let ahead = self.ahead_of(set);
             while set.elapsed() < COMPARE {
-                sleep(LOOK).await;
-                if self.ahead_of(set).abs_diff(ahead) > 2 * TOLERATED.as_nanos() {
+                if timeout(LOOK, behind.notified()).await.is_ok()
+                    || self.ahead_of(set).abs_diff(ahead) > 2 * TOLERATED.as_nanos()
+                {
                     break;
                 }
             }

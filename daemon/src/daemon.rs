@@ -1,16 +1,18 @@
 //! The loop that owns the state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use coracle_daemon_api::{
-    ApiError, ErrorCode, Progress, SettingChange, SettingsChanged, Stage, StartOptions, Status,
-    StopOptions, VmState,
+    ApiError, ErrorCode, Progress, Reclaimed, SettingChange, SettingsChanged, Stage, StartOptions,
+    Status, StopOptions, VmState,
 };
 use coracle_engine_proxy::{EngineAccess, MountPolicy};
 use coracle_file_events::FileEvents;
 use coracle_guest_api::mux::Opener;
 use coracle_live_debug::Sessions;
 use coracle_port_forward::Forwarder;
+use coracle_vm_driver::Vm;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -18,10 +20,11 @@ use crate::api::{self, Api};
 use crate::claim::Claim;
 use crate::event::{Event, ProgressSender, Request};
 use crate::options::Options;
+use crate::reclaim;
 use crate::settings::{self, Store};
 use crate::status;
 use crate::task::Task;
-use crate::vm::{Context, Input, Lifecycle, Sockets};
+use crate::vm::{Context, Input, Lifecycle, SnapshotWork, Sockets, check_restorable};
 use crate::waiters::{Goal, Waiters};
 
 /// Serves a state folder until a client says quit or `signals` yields; the VM is shut down in
@@ -38,6 +41,7 @@ pub async fn run(
     let settings = store.load()?;
     let (events, receiver) = mpsc::channel(256);
     let debugging = Sessions::default();
+    let file_events = FileEvents::new();
     let (sockets, engine_socket, mut ports, mut files) = {
         let (access, access_now) = watch::channel(EngineAccess::Down {
             message: "the VM is stopped: `coracle start` starts it".into(),
@@ -45,7 +49,6 @@ pub async fn run(
         let (policy, policy_now) = watch::channel(MountPolicy::default());
         let forwarder = Forwarder::new();
         let ports = forwarder.changed();
-        let file_events = FileEvents::new();
         let files = file_events.changed();
         let listener = claim.listen(&paths.engine_socket())?;
         let serve = coracle_engine_proxy::serve(listener, access_now, policy_now);
@@ -54,7 +57,7 @@ pub async fn run(
             policy,
             forwarder,
             debugging: debugging.clone(),
-            file_events,
+            file_events: file_events.clone(),
         };
         (sockets, Task::spawn(serve), ports, files)
     };
@@ -64,7 +67,7 @@ pub async fn run(
     let listener = claim.listen(&paths.daemon_socket())?;
     let api = Api::serve(
         listener,
-        api::Daemon::new(events.clone(), status_now, paths, debugging),
+        api::Daemon::new(events.clone(), status_now, paths, debugging, file_events),
     );
     let outside = Task::spawn(async move {
         loop {
@@ -128,6 +131,11 @@ impl Daemon {
         match event {
             Event::Request(request) => self.on_request(request),
             Event::Vm { run, event } => self.lifecycle.feed_event(run, event),
+            Event::Restorable {
+                name,
+                fits,
+                progress,
+            } => self.restore(&name, fits, progress),
             Event::PortsChanged | Event::FilesChanged => {}
             Event::Terminate => self.ending = true,
         }
@@ -155,14 +163,22 @@ impl Daemon {
                 self.waiters.add(Goal::Empty, progress);
                 self.lifecycle.feed(Input::Reset);
             }
+            Request::TakeSnapshot(name, progress) => {
+                self.snapshot(SnapshotWork::Take(name), progress);
+            }
+            Request::DeleteSnapshot(name, progress) => {
+                self.snapshot(SnapshotWork::Delete(name), progress);
+            }
+            Request::RestoreSnapshot(name, progress) => self.look_at(name, progress),
             Request::Settings(reply) => {
                 let _ = reply.send(self.store.list().map_err(ApiError::from));
             }
             Request::Change(wishes, reply) => {
                 let _ = reply.send(self.change(&wishes));
             }
+            Request::Reclaim(reply) => self.reclaim(reply),
             Request::Agent(reply) => {
-                let _ = reply.send(self.agent());
+                let _ = reply.send(self.live().map(|(_, opener)| opener));
             }
         }
     }
@@ -184,6 +200,48 @@ impl Daemon {
         }
         self.waiters.add(Goal::Up, progress);
         self.lifecycle.feed(input);
+    }
+
+    fn snapshot(&mut self, work: SnapshotWork, progress: ProgressSender) {
+        match self.lifecycle.snapshot(work) {
+            Ok(()) => self.waiters.add(Goal::Snapshot, progress),
+            Err(error) => drop(progress.send(Progress::Failed { error })),
+        }
+    }
+
+    /// Whether a snapshot can be restored is found out before anything is given up for it.
+    fn look_at(&self, name: String, progress: ProgressSender) {
+        let _ = progress.send(Progress::Stage {
+            stage: Stage::Checking,
+            message: format!("Looking at the snapshot {name}"),
+        });
+        let context = &self.lifecycle.context;
+        let (options, paths) = (context.options.clone(), context.paths.clone());
+        let (settings, events) = (context.settings.clone(), context.events());
+        tokio::spawn(async move {
+            let fits = check_restorable(options, paths, settings, &name).await;
+            let event = Event::Restorable {
+                name,
+                fits,
+                progress,
+            };
+            // A loop that has ended has answered.
+            let _ = events.send(event).await;
+        });
+    }
+
+    fn restore(&mut self, name: &str, fits: Result<(), ApiError>, progress: ProgressSender) {
+        let intended = match self.ending {
+            true => Err(ending()),
+            false => fits.and_then(|()| self.lifecycle.context.snapshots.intend(name)),
+        };
+        match intended {
+            Ok(()) => {
+                self.lifecycle.feed(Input::Restore);
+                self.waiters.add(Goal::Up, progress);
+            }
+            Err(error) => drop(progress.send(Progress::Failed { error })),
+        }
     }
 
     /// Sizes given with a start become settings; then the settings are read anew.
@@ -217,14 +275,26 @@ impl Daemon {
         })
     }
 
-    fn agent(&self) -> Result<Opener, ApiError> {
-        let live = self.lifecycle.vm().map(|(_, opener)| opener);
-        live.ok_or_else(|| {
+    fn live(&self) -> Result<(Arc<dyn Vm>, Opener), ApiError> {
+        self.lifecycle.vm().ok_or_else(|| {
             ApiError::new(
                 ErrorCode::WrongState,
                 "the VM does not run: `coracle start` starts it",
             )
         })
+    }
+
+    fn reclaim(&self, reply: oneshot::Sender<Result<Reclaimed, ApiError>>) {
+        let context = &self.lifecycle.context;
+        let (live, limits) = (self.live(), context.options.limits);
+        let data_disk = context.paths.data_disk();
+        tokio::spawn(async move {
+            let reclaimed = match live {
+                Ok(live) => reclaim::reclaim(live, &data_disk, limits).await,
+                Err(error) => Err(error),
+            };
+            let _ = reply.send(reclaimed);
+        });
     }
 
     fn answer_status(&self, reply: oneshot::Sender<Status>) {
@@ -254,6 +324,10 @@ impl Daemon {
             }
         }
         let status = status::of(&self.lifecycle);
+        if let Some(outcome) = self.lifecycle.context.snapshot_outcome.take() {
+            let outcome = outcome.map(|()| status.clone());
+            self.waiters.conclude(Goal::Snapshot, &outcome);
+        }
         self.waiters.settle(&status);
         self.status.send_if_modified(|last| {
             let changed = *last != status;

@@ -1,8 +1,8 @@
 //! What the daemon's loop reacts to.
 
 use coracle_daemon_api::{
-    ApiError, Progress, Setting, SettingChange, SettingsChanged, Stage, StartOptions, Status,
-    StopOptions,
+    ApiError, Progress, Reclaimed, Setting, SettingChange, SettingsChanged, Stage, StartOptions,
+    Status, StopOptions,
 };
 use coracle_guest_api::HelloReply;
 use coracle_guest_api::mux::Opener;
@@ -19,6 +19,12 @@ pub(crate) enum Event {
     Request(Request),
     /// Something of one attempt to run a VM; those of an earlier attempt are void.
     Vm { run: u64, event: RunEvent },
+    /// A snapshot was looked at which a client wants the VM to go on from.
+    Restorable {
+        name: String,
+        fits: Result<(), ApiError>,
+        progress: ProgressSender,
+    },
     /// The table of ports is another one.
     PortsChanged,
     /// Whether all file events are told is another answer.
@@ -39,6 +45,11 @@ pub(crate) enum Request {
         Vec<SettingChange>,
         oneshot::Sender<Result<SettingsChanged, ApiError>>,
     ),
+    Reclaim(oneshot::Sender<Result<Reclaimed, ApiError>>),
+    /// Takes a snapshot under this name.
+    TakeSnapshot(String, ProgressSender),
+    RestoreSnapshot(String, ProgressSender),
+    DeleteSnapshot(String, ProgressSender),
     /// A way to the guest agent.
     Agent(oneshot::Sender<Result<Opener, ApiError>>),
 }
@@ -60,6 +71,8 @@ pub(crate) enum RunEvent {
     Left(Result<Box<dyn ByteStream>, NotLeft>),
     /// The memory is on the disk and the VM gone; or it is paused no more.
     Saved(Result<(), ApiError>),
+    /// A snapshot was taken or deleted, or not.
+    Snapshot(Result<(), ApiError>),
     EngineAnswered(EngineFacts),
     /// A [`Deadline`](crate::vm::Deadline) has passed.
     Deadline(u64),

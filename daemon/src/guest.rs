@@ -1,6 +1,7 @@
 //! The conversation with one guest agent.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use coracle_daemon_api::{ApiError, ErrorCode};
@@ -14,6 +15,7 @@ use coracle_guest_api::{
 use coracle_port_forward::Forwarder;
 use coracle_vm_driver::ByteStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -21,19 +23,19 @@ use crate::clock::HostClock;
 use crate::event::{Reporter, RunEvent};
 use crate::lent::{self, Loan};
 use crate::log::{self, RotatingLog};
-use crate::memory::Token;
+use crate::memory::{Greeting, Token};
 use crate::resolve;
 use crate::task::Task;
 
 /// From the opening of a stream by the guest to its header.
 const HEADER: Duration = Duration::from_secs(10);
 
-/// Waits for the agent and agrees with it. Unbounded: the guest boots meanwhile. With a token the
-/// agent is there already and waits since before a suspension.
+/// Waits for the agent and agrees with it. Unbounded: the guest boots meanwhile. With a greeting the
+/// agent is there already, since before a suspension or a snapshot.
 pub(crate) async fn hello(
     mut transport: Box<dyn ByteStream>,
     secret: String,
-    token: Option<Token>,
+    greeting: Option<Greeting>,
     clock: HostClock,
 ) -> Result<(HelloReply, Box<dyn ByteStream>), ApiError> {
     let failed = |message: String| ApiError::new(ErrorCode::VmFailed, message);
@@ -43,8 +45,11 @@ pub(crate) async fn hello(
         unix_ns: clock.unix_ns(),
         daemon_version: env!("CARGO_PKG_VERSION").into(),
     };
-    let reply = match token {
-        Some(token) => preamble::reconnect(&mut transport, token, &hello).await,
+    let reply = match greeting {
+        Some(Greeting { token, recall }) if recall => {
+            preamble::call_back(&mut transport, token, &hello).await
+        }
+        Some(Greeting { token, .. }) => preamble::reconnect(&mut transport, token, &hello).await,
         None => preamble::connect(&mut transport, rand::random(), &hello).await,
     };
     let reply = reply.map_err(|error: PreambleError| {
@@ -68,6 +73,7 @@ pub(crate) struct Session {
     pub(crate) id: u64,
     opener: Opener,
     loan: Loan,
+    behind: Arc<Notify>,
     _tasks: [Task; 5],
 }
 
@@ -94,14 +100,16 @@ impl Session {
     ) -> Self {
         let (lent, loan) = lent::lend(transport);
         let (opener, incoming) = mux::start(lent, End::Host);
+        let behind = Arc::new(Notify::new());
         Self {
             id,
+            behind: behind.clone(),
             _tasks: [
                 Task::spawn(report_end(id, opener.clone(), reporter.clone())),
                 Task::spawn(report_events(id, opener.clone(), reporter)),
                 Task::spawn(serve(incoming, forwarder, opener.clone())),
                 Task::spawn(collect_engine_log(opener.clone(), engine_log)),
-                Task::spawn(clock.keep(opener.clone())),
+                Task::spawn(clock.keep(opener.clone(), behind)),
             ],
             opener,
             loan,
@@ -147,6 +155,11 @@ impl Session {
             let why = "the guest agent was lost while the VM was being suspended";
             NotLeft::Lost(ApiError::new(ErrorCode::VmFailed, why))
         })
+    }
+
+    /// The guest has stood still: its clock is set right at once.
+    pub(crate) fn clock_is_behind(&self) {
+        self.behind.notify_one();
     }
 
     pub(crate) fn opener(&self) -> &Opener {

@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use coracle_daemon_api::{ApiError, ErrorCode};
 use coracle_host_paths::HostPaths;
 
-use crate::platform;
+use crate::{disks, platform};
 
-pub(crate) use record::{DiskStamp, Fit, Record, Token};
+pub(crate) use record::{DiskStamp, Fit, Greeting, Record, Token};
 
 /// The folder of the memory, and the data disk that it belongs to.
 #[derive(Clone, Debug)]
@@ -82,36 +82,32 @@ impl SavedMemory {
     }
 
     /// Makes a written [`new_file`](Self::new_file) count: everything is on the disk when this returns.
-    pub(crate) fn commit(&self, fit: Fit, token: Token) -> Result<(), ApiError> {
-        self.try_commit(fit, token)
+    /// The driver checks the first `checked_bytes` of it for damage.
+    pub(crate) fn commit(
+        &self,
+        fit: Fit,
+        token: Token,
+        checked_bytes: u64,
+    ) -> Result<(), ApiError> {
+        self.try_commit(fit, token, checked_bytes)
             .map_err(|error| self.failed("write the VM's memory to", &error))
     }
 
-    fn try_commit(&self, fit: Fit, token: Token) -> io::Result<()> {
+    fn try_commit(&self, fit: Fit, token: Token, checked_bytes: u64) -> io::Result<()> {
         // What was set aside was of use only until here.
         self.remove_aside()?;
         let part = self.folder.join("memory.part");
-        let file = File::open(&part)?;
-        platform::make_private(&part)?;
-        let (synced, checksum) = std::thread::scope(|scope| {
-            let synced = scope.spawn(|| {
-                file.sync_all()?;
-                File::open(&self.data_disk)?.sync_all()
-            });
-            let checksum = checksum::of(&part);
-            let synced = synced.join();
-            (synced, checksum)
-        });
-        synced.map_err(|_| io::Error::other("the thread that syncs panicked"))??;
-        let record = Record {
-            version: record::VERSION,
-            fit,
+        let disk = disks::written(&self.data_disk);
+        let greeting = Greeting {
             token,
-            disk: DiskStamp::of(&self.data_disk)?,
-            bytes: file.metadata()?.len(),
-            checksum: checksum?,
+            recall: false,
         };
+        let record = sealed(&part, &disk, fit, greeting, checked_bytes)?;
         fs::rename(&part, self.file())?;
+        self.write_record(&record)
+    }
+
+    fn write_record(&self, record: &Record) -> io::Result<()> {
         let part = self.folder.join("memory.json.part");
         let mut file = platform::create_private_file(&part)?;
         file.write_all(&record.encode())?;
@@ -120,25 +116,29 @@ impl SavedMemory {
         self.sync()
     }
 
+    /// Makes the memory of a snapshot count, whose disk the data disk is now. The snapshot keeps it too.
+    pub(crate) fn adopt(&self, memory: &Path, mut record: Record, disk_gib: u64) -> io::Result<()> {
+        remove(&self.record())?;
+        remove(&self.file())?;
+        self.sync()?;
+        let disk = disks::written(&self.data_disk);
+        File::open(&disk)?.sync_all()?;
+        record.disk = DiskStamp::of(&disk)?;
+        record.fit.disk_gib = disk_gib;
+        // One file under two names: it is only read.
+        fs::hard_link(memory, self.file())?;
+        self.write_record(&record)
+    }
+
     /// Whether the memory is as it was written; the error says what is wrong with it.
     pub(crate) fn verify(&self, record: &Record) -> Result<(), String> {
-        let unreadable = |error: io::Error| format!("its memory cannot be read ({error})");
-        let length = fs::metadata(self.file()).map_err(unreadable)?.len();
-        if length != record.bytes {
-            let whole = record.bytes;
-            return Err(format!(
-                "its memory is damaged: {length} bytes instead of {whole}"
-            ));
-        }
-        match checksum::of(&self.file()).map_err(unreadable)? {
-            checksum if checksum == record.checksum => Ok(()),
-            _ => Err("its memory is damaged: the checksum is wrong".into()),
-        }
+        verify(&self.file(), record)
     }
 
     /// Why memory with this record must not meet the data disk that there is.
     pub(crate) fn disk_misfit(&self, record: &Record) -> Option<&'static str> {
-        let fits = DiskStamp::of(&self.data_disk).is_ok_and(|now| now == record.disk);
+        let disk = disks::written(&self.data_disk);
+        let fits = DiskStamp::of(&disk).is_ok_and(|now| now == record.disk);
         (!fits).then_some("the data disk is not the one that it was suspended with")
     }
 
@@ -207,6 +207,56 @@ impl SavedMemory {
 
     fn failed(&self, verb: &str, error: &io::Error) -> ApiError {
         ApiError::host(format!("cannot {verb} {}", self.folder.display()), error)
+    }
+}
+
+/// The record of a written memory and the disk that it was saved with; both are on the host's disk then. The
+/// driver checks the first `checked_bytes` of it for damage.
+pub(crate) fn sealed(
+    memory: &Path,
+    disk: &Path,
+    fit: Fit,
+    greeting: Greeting,
+    checked_bytes: u64,
+) -> io::Result<Record> {
+    let file = File::open(memory)?;
+    platform::make_private(memory)?;
+    let (synced, checksum) = std::thread::scope(|scope| {
+        let synced = scope.spawn(|| {
+            file.sync_all()?;
+            File::open(disk)?.sync_all()
+        });
+        let checksum = checksum::of(memory, checked_bytes);
+        let synced = synced.join();
+        (synced, checksum)
+    });
+    synced.map_err(|_| io::Error::other("the thread that syncs panicked"))??;
+    let Greeting { token, recall } = greeting;
+    Ok(Record {
+        version: record::VERSION,
+        fit,
+        token,
+        recall,
+        disk: DiskStamp::of(disk)?,
+        bytes: file.metadata()?.len(),
+        checked_bytes,
+        checksum: checksum?,
+    })
+}
+
+/// Whether a memory is the one of its record; the error says what is wrong with it.
+pub(crate) fn verify(memory: &Path, record: &Record) -> Result<(), String> {
+    let unreadable = |error: io::Error| format!("its memory cannot be read ({error})");
+    let length = fs::metadata(memory).map_err(unreadable)?.len();
+    if length != record.bytes {
+        let whole = record.bytes;
+        return Err(format!(
+            "its memory is damaged: {length} bytes instead of {whole}"
+        ));
+    }
+    match checksum::of(memory, record.checked_bytes).map_err(unreadable)? {
+        checksum if checksum == record.checksum => Ok(()),
+        _ => Err("its memory is damaged: the checksum is wrong".into()),
     }
 }
 

@@ -37,6 +37,9 @@ pub struct Limits {
     pub kill: Duration,
     /// Any single answer of agent or driver.
     pub answer: Duration,
+    /// How long nothing more may come back before a reclaim is over: the guest's kernel tells free
+    /// memory every two seconds.
+    pub still: Duration,
     /// Wait before the first restart of a VM that ended; twice as long before each further one.
     pub back_off: Duration,
     /// How many such restarts within [`window`](Self::window) are tried.
@@ -55,6 +58,7 @@ impl Default for Limits {
             sync: Duration::from_secs(60),
             kill: Duration::from_secs(10),
             answer: Duration::from_secs(5),
+            still: Duration::from_millis(4500),
             back_off: Duration::from_secs(1),
             restarts: 3,
             window: Duration::from_secs(600),

@@ -21,6 +21,10 @@
 //! clients see as suspended, and a start from there through `Booting`, whose guest is awake at once. A
 //! suspension that fails leads back to `Running`.
 //!
+//! `Running` is left for `Snapshotting` while a snapshot is taken or deleted, and everything that
+//! happens meanwhile but the VM's end happens after it. A restore ends whatever there is and starts; what it starts
+//! from is on the disk (`snapshots`), so that it can be repeated.
+//!
 //! A VM that ends by itself in any state is started again after a growing pause
 //! (`BackingOff`), until it has ended too often within a window (`Failed`).
 
@@ -33,21 +37,26 @@ mod failed;
 mod live;
 mod machine;
 mod prepare;
+mod restore;
 mod resume;
 mod running;
+mod snapshotting;
 mod stopped;
 mod stopping;
 mod suspending;
 
 use std::sync::Arc;
 
-use coracle_daemon_api::VmState;
+use coracle_daemon_api::{ApiError, ErrorCode, VmState};
 use coracle_guest_api::mux::Opener;
 
 use crate::event::RunEvent;
 
 pub(crate) use context::{Context, Sockets};
 pub(crate) use prepare::Prepared;
+pub(crate) use restore::check_restorable;
+pub(crate) use snapshotting::SnapshotWork;
+use snapshotting::Snapshotting;
 
 /// What a state reacts to.
 pub(crate) enum Input {
@@ -57,6 +66,8 @@ pub(crate) enum Input {
     /// Stop in order, without saving the memory.
     Shutdown,
     Restart,
+    /// End what there is, for the snapshot that is intended to be restored.
+    Restore,
     /// Stop and delete the data disk.
     Reset,
     Event(RunEvent),
@@ -69,8 +80,25 @@ enum State {
     Running(running::Running),
     Stopping(stopping::Stopping),
     Suspending(Box<suspending::Suspending>),
+    Snapshotting(Box<snapshotting::Snapshotting>),
     BackingOff(backing_off::BackingOff),
     Failed(failed::Failed),
+}
+
+impl State {
+    fn on(self, context: &mut Context, input: Input) -> Self {
+        match self {
+            State::Stopped(state) => state.on(context, input),
+            State::Booting(state) => state.on(context, input),
+            State::EngineStarting(state) => state.on(context, input),
+            State::Running(state) => state.on(context, input),
+            State::Stopping(state) => state.on(context, input),
+            State::Suspending(state) => state.on(context, input),
+            State::Snapshotting(state) => state.on(context, input),
+            State::BackingOff(state) => state.on(context, input),
+            State::Failed(state) => state.on(context, input),
+        }
+    }
 }
 
 /// The VM of this daemon, wherever it is in its life.
@@ -94,19 +122,36 @@ impl Lifecycle {
             return context.announce(stage, message);
         }
         let state = std::mem::replace(&mut self.state, State::Stopped(stopped::Stopped));
-        self.state = match state {
-            State::Stopped(state) => state.on(context, input),
-            State::Booting(state) => state.on(context, input),
-            State::EngineStarting(state) => state.on(context, input),
-            State::Running(state) => state.on(context, input),
-            State::Stopping(state) => state.on(context, input),
-            State::Suspending(state) => state.on(context, input),
-            State::BackingOff(state) => state.on(context, input),
-            State::Failed(state) => state.on(context, input),
-        };
+        self.state = state.on(context, input);
         if self.state() != before {
             tracing::info!(state = ?self.state(), "the VM changed state");
         }
+    }
+
+    /// Begins to work on a snapshot; the outcome is told through the context.
+    pub(crate) fn snapshot(&mut self, work: SnapshotWork) -> Result<(), ApiError> {
+        let refused = match (&self.state, &work) {
+            (State::Snapshotting(_), _) => {
+                "another snapshot is being taken or deleted: try again when that is done"
+            }
+            (State::Running(_), _) => {
+                let state = std::mem::replace(&mut self.state, State::Stopped(stopped::Stopped));
+                if let State::Running(running) = state {
+                    self.state = Snapshotting::enter(&mut self.context, running, work);
+                }
+                return Ok(());
+            }
+            // What it has in the disk goes when the VM boots.
+            (_, SnapshotWork::Delete(name)) => {
+                let deleted = self.context.snapshots.delete(name);
+                self.context.snapshot_outcome = Some(deleted);
+                return Ok(());
+            }
+            (_, SnapshotWork::Take(_)) => {
+                "a snapshot is taken of a VM that runs: `coracle start` starts it"
+            }
+        };
+        Err(ApiError::new(ErrorCode::WrongState, refused))
     }
 
     /// Takes the event of one run, unless that is over.
@@ -126,7 +171,8 @@ impl Lifecycle {
             State::Stopped(_) => VmState::Stopped,
             State::Booting(_) | State::BackingOff(_) => VmState::Booting,
             State::EngineStarting(_) => VmState::EngineStarting,
-            State::Running(_) => VmState::Running,
+            State::Snapshotting(state) if state.is_to_end() => VmState::Stopping,
+            State::Running(_) | State::Snapshotting(_) => VmState::Running,
             State::Stopping(_) | State::Suspending(_) => VmState::Stopping,
             State::Failed(_) => VmState::Failed,
         }
@@ -142,6 +188,7 @@ impl Lifecycle {
         let live = match &self.state {
             State::EngineStarting(state) => state.live(),
             State::Running(state) => state.live(),
+            State::Snapshotting(state) => state.live(),
             _ => return None,
         };
         Some((live.machine.vm.clone(), live.session.opener().clone()))

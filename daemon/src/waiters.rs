@@ -13,6 +13,8 @@ pub(crate) enum Goal {
     Down,
     /// Not running, without data disk.
     Empty,
+    /// Wherever it is, with the work on a snapshot done.
+    Snapshot,
 }
 
 /// Those who wait.
@@ -50,12 +52,21 @@ impl Waiters {
 
     /// Answers those who wait for this goal: it is not to be.
     pub(crate) fn refuse(&mut self, refused: Goal, error: &ApiError) {
+        self.conclude(refused, &Err(error.clone()));
+    }
+
+    /// Answers those who wait for this goal: with the status after it, or why it is not to be.
+    pub(crate) fn conclude(&mut self, concluded: Goal, outcome: &Result<Status, ApiError>) {
         self.0.retain(|(goal, progress)| {
-            if *goal != refused {
+            if *goal != concluded {
                 return true;
             }
-            let error = error.clone();
-            let _ = progress.send(Progress::Failed { error });
+            let _ = progress.send(match outcome.clone() {
+                Ok(status) => Progress::Done {
+                    status: Box::new(status),
+                },
+                Err(error) => Progress::Failed { error },
+            });
             false
         });
     }
@@ -81,7 +92,7 @@ fn outcome(goal: Goal, status: &Status) -> Option<Result<(), ApiError>> {
     match (goal, status.vm.state) {
         (Goal::Up, Running) => Some(Ok(())),
         (Goal::Up, Stopped | Suspended | Failed) => Some(Err(last_error().unwrap_or_else(stopped))),
-        (Goal::Up, _) => None,
+        (Goal::Up | Goal::Snapshot, _) => None,
         (Goal::Down | Goal::Empty, Stopping) => None,
         (Goal::Down, _) => Some(Ok(())),
         (Goal::Empty, _) => Some(last_error().map_or(Ok(()), Err)),

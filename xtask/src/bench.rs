@@ -14,8 +14,10 @@ mod file_events;
 mod files;
 mod load;
 mod port;
+mod reclaim;
 mod report;
 mod servers;
+mod snapshot;
 mod socket;
 mod stage;
 mod suspend;
@@ -43,10 +45,12 @@ const BENCHES: &[Bench] = &[
     cold_start::BENCH,
     suspend::RESUME,
     suspend::SUSPEND,
+    snapshot::BENCH,
     file_events::BENCH,
     files::READ,
     files::STAT,
     daemon_idle::BENCH,
+    reclaim::BENCH,
     socket::LATENCY,
     socket::THROUGHPUT,
     port::THROUGHPUT,

@@ -60,14 +60,18 @@ enum Suite {
     Badinput,
     /// Very many connections, containers and ports
     Limits,
+    /// Memory and disk that come back to the host
+    Reclaim,
     /// Suspend and resume
     Suspend,
+    /// Snapshots
+    Snapshot,
     /// What an ordinary user does first; root runs it as one
     User,
 }
 
 /// The suites in a VM, by the names that the tests have.
-const IN_VM: [(Suite, &str); 13] = [
+const IN_VM: [(Suite, &str); 15] = [
     (Suite::Engine, "engine"),
     (Suite::Ports, "ports"),
     (Suite::Files, "files"),
@@ -79,7 +83,9 @@ const IN_VM: [(Suite, &str); 13] = [
     (Suite::Debug, "debug"),
     (Suite::Badinput, "badinput"),
     (Suite::Limits, "limits"),
+    (Suite::Reclaim, "reclaim"),
     (Suite::Suspend, "suspend"),
+    (Suite::Snapshot, "snapshot"),
     (Suite::User, "user"),
 ];
 

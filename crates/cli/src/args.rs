@@ -35,10 +35,16 @@ pub(crate) enum Verb {
     Logs(verb::logs::Args),
     /// Open a shell in the VM, or run a command there
     Shell(verb::shell::Args),
+    /// Keep the VM as it is now, and go back to what it was
+    Snapshot(verb::snapshot::Args),
     /// Run services of many replicas: turn the engine's swarm on and off, show its services
     Swarm(verb::swarm::Args),
     /// Open a debug port for a process in a container
     Debug(verb::debug::Args),
+    /// Show saved files on their way into containers, and how long each part takes
+    Watch(verb::watch::Args),
+    /// Give memory and disk that the VM can do without back to this computer
+    Reclaim(verb::reclaim::Args),
     /// Read and change the settings
     Config(verb::config::Args),
     /// Collect logs, settings and facts about this computer into a tar file
@@ -54,9 +60,10 @@ pub(crate) enum Verb {
 impl Verb {
     /// Whether `--json` gives lines of progress rather than one document.
     pub(crate) fn streams_progress(&self) -> bool {
-        matches!(
-            self,
-            Self::Start(_) | Self::Stop(_) | Self::Restart(_) | Self::Reset(_)
-        )
+        match self {
+            Self::Start(_) | Self::Stop(_) | Self::Restart(_) | Self::Reset(_) => true,
+            Self::Snapshot(args) => args.action.streams_progress(),
+            _ => false,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Questions before something is deleted.
+//! Questions before something is lost.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -25,7 +25,7 @@ pub(crate) fn deletion(output: Output, loss: &str, question: &str) -> Result<(),
         "y" | "yes" => Ok(()),
         _ => Err(Failure::new(
             ErrorCode::InvalidInput,
-            "not confirmed: nothing was deleted",
+            "not confirmed: nothing was changed",
         )),
     }
 }

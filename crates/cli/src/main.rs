@@ -7,6 +7,7 @@
 mod args;
 mod confirm;
 mod docker_context;
+mod durations;
 mod failure;
 mod launch;
 mod output;

@@ -100,5 +100,6 @@ fn name(stage: Stage) -> &'static str {
         Stage::Stopping => "stopping",
         Stage::Suspending => "suspending",
         Stage::Resuming => "resuming",
+        Stage::Snapshot => "snapshot",
     }
 }

@@ -5,13 +5,16 @@ pub(crate) mod config;
 pub(crate) mod debug;
 pub(crate) mod diagnose;
 pub(crate) mod logs;
+pub(crate) mod reclaim;
 pub(crate) mod reset;
 pub(crate) mod shell;
+pub(crate) mod snapshot;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod swarm;
 pub(crate) mod version;
+pub(crate) mod watch;
 
 use crate::args::Verb;
 use crate::failure::Failure;
@@ -31,8 +34,11 @@ pub(crate) async fn run(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Status(args) => status::run(args, &session).await,
         Verb::Logs(args) => logs::run(args, &session).await,
         Verb::Shell(args) => shell::run(args, &session).await,
+        Verb::Snapshot(args) => snapshot::run(args, &session).await,
         Verb::Swarm(args) => swarm::run(args, &session).await,
         Verb::Debug(args) => debug::run(args, &session).await,
+        Verb::Watch(args) => watch::run(args, &session).await,
+        Verb::Reclaim(args) => reclaim::run(args, &session).await,
         Verb::Config(args) => config::run(args, &session).await,
         Verb::Diagnose(args) => diagnose::run(args, &session).await,
         Verb::Reset(args) => reset::run(args, &session).await,

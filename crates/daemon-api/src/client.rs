@@ -13,8 +13,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     API_VERSION, ApiError, DebugRequest, DebugSession, DebugStop, ErrorCode, Hello, Progress,
-    Setting, SettingChange, SettingsChanged, StartOptions, Status, StopOptions, SwarmChange,
-    SwarmStatus, paths, platform,
+    Reclaimed, Setting, SettingChange, SettingsChanged, Snapshot, SnapshotName, StartOptions,
+    Status, StopOptions, SwarmChange, SwarmStatus, WatchLine, WatchRequest, paths, platform,
 };
 
 /// Why a call failed.
@@ -143,6 +143,49 @@ impl Client {
         Ok(serde_json::from_slice(&collect(response).await?)?)
     }
 
+    /// Calls `each` with every step of edits until it returns false, or the daemon ends.
+    pub async fn watch(
+        &self,
+        request: &WatchRequest,
+        mut each: impl FnMut(WatchLine) -> bool,
+    ) -> Result<(), ClientError> {
+        let body = serde_json::to_vec(request)?.into();
+        let response = self.send(Method::POST, paths::WATCH, body).await?;
+        lines(response, |line| Ok(each(line))).await
+    }
+
+    /// The snapshots, the oldest first.
+    pub async fn snapshots(&self) -> Result<Vec<Snapshot>, ClientError> {
+        self.get(paths::SNAPSHOTS).await
+    }
+
+    /// Takes a snapshot of the running VM.
+    pub async fn take_snapshot(
+        &self,
+        name: &SnapshotName,
+        each: impl FnMut(&Progress),
+    ) -> Result<Status, ClientError> {
+        self.long(paths::SNAPSHOTS, name, each).await
+    }
+
+    /// Gives up what the VM is now and goes on from a snapshot.
+    pub async fn restore_snapshot(
+        &self,
+        name: &SnapshotName,
+        each: impl FnMut(&Progress),
+    ) -> Result<Status, ClientError> {
+        self.long(paths::SNAPSHOT_RESTORE, name, each).await
+    }
+
+    /// Deletes a snapshot.
+    pub async fn delete_snapshot(
+        &self,
+        name: &SnapshotName,
+        each: impl FnMut(&Progress),
+    ) -> Result<Status, ClientError> {
+        self.long(paths::SNAPSHOT_DELETE, name, each).await
+    }
+
     /// The swarm and its services.
     pub async fn swarm(&self) -> Result<SwarmStatus, ClientError> {
         self.get(paths::SWARM).await
@@ -152,6 +195,14 @@ impl Client {
     pub async fn change_swarm(&self, change: SwarmChange) -> Result<SwarmStatus, ClientError> {
         let body = serde_json::to_vec(&change)?.into();
         let response = self.send(Method::POST, paths::SWARM, body).await?;
+        Ok(serde_json::from_slice(&collect(response).await?)?)
+    }
+
+    /// Has the VM give back what it can do without.
+    pub async fn reclaim(&self) -> Result<Reclaimed, ClientError> {
+        let response = self
+            .send(Method::POST, paths::RECLAIM, Bytes::new())
+            .await?;
         Ok(serde_json::from_slice(&collect(response).await?)?)
     }
 

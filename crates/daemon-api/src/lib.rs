@@ -9,9 +9,12 @@ mod client;
 mod debug;
 mod error;
 mod platform;
+mod reclaim;
 mod settings;
+mod snapshot;
 mod status;
 mod swarm;
+mod watch;
 
 // A client of the status needs no other crate to name its parts.
 pub use coracle_vm_driver::{Capabilities, HostSupport, VmUsage};
@@ -19,13 +22,16 @@ pub use coracle_vm_driver::{Capabilities, HostSupport, VmUsage};
 pub use client::{Client, ClientError, ShellStream};
 pub use debug::{DebugPath, DebugRequest, DebugSession, DebugStop, Runtime};
 pub use error::{ApiError, ErrorCode};
+pub use reclaim::{Reclaimed, Taken};
 pub use settings::{Setting, SettingChange, SettingsChanged};
+pub use snapshot::{Snapshot, SnapshotName};
 pub use status::{
     EngineStatus, Hello, PortStatus, Progress, ShareStatus, Stage, StartOptions, Status,
     StopOptions, Versions, VmState, VmStatus,
 };
 
 pub use swarm::{SwarmChange, SwarmPort, SwarmService, SwarmState, SwarmStatus};
+pub use watch::{WatchLine, WatchRequest, WatchStage, WatchedContainer};
 
 /// Version of everything in this crate; a client refuses a daemon of another one.
 pub const API_VERSION: u32 = 1;
@@ -45,6 +51,10 @@ pub mod paths {
     pub const DEBUG: &str = "/v1/debug";
     /// POST [`DebugStop`](crate::DebugStop): the [`DebugSession`](crate::DebugSession)s that were ended.
     pub const DEBUG_STOP: &str = "/v1/debug/stop";
+    /// POST [`WatchRequest`](crate::WatchRequest): [`WatchLine`](crate::WatchLine)s until the client leaves.
+    pub const WATCH: &str = "/v1/watch";
+    /// POST: the VM gives back what it can do without; [`Reclaimed`](crate::Reclaimed), after some seconds.
+    pub const RECLAIM: &str = "/v1/reclaim";
     /// POST [`StartOptions`](crate::StartOptions): progress lines.
     pub const START: &str = "/v1/start";
     /// POST [`StopOptions`](crate::StopOptions): progress lines.
@@ -53,6 +63,14 @@ pub mod paths {
     pub const RESTART: &str = "/v1/restart";
     /// POST: stops the VM, deletes the data disk; progress lines.
     pub const RESET: &str = "/v1/reset";
+    /// GET: all [`Snapshot`](crate::Snapshot)s, the oldest first. POST [`SnapshotName`](crate::SnapshotName):
+    /// takes one of the running VM; progress lines.
+    pub const SNAPSHOTS: &str = "/v1/snapshots";
+    /// POST [`SnapshotName`](crate::SnapshotName): ends the VM as it is now, which is lost, and goes on from the
+    /// snapshot; progress lines. Nothing has changed when the snapshot does not fit.
+    pub const SNAPSHOT_RESTORE: &str = "/v1/snapshots/restore";
+    /// POST [`SnapshotName`](crate::SnapshotName): progress lines.
+    pub const SNAPSHOT_DELETE: &str = "/v1/snapshots/delete";
     /// GET: all [`Setting`](crate::Setting)s. PATCH a list of [`SettingChange`](crate::SettingChange):
     /// all or none are taken; answers [`SettingsChanged`](crate::SettingsChanged).
     pub const SETTINGS: &str = "/v1/settings";

@@ -167,6 +167,8 @@ pub enum Stage {
     Suspending,
     /// The memory is loaded.
     Resuming,
+    /// A snapshot is worked on.
+    Snapshot,
 }
 
 /// A line of a long action's answer.

@@ -1,20 +1,28 @@
 //! The engine's containers, as far as their mounts matter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
+use std::future::pending;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coracle_engine_client::{self as engine, Events, Failure};
 use coracle_guest_api::mux::Opener;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::platform::Watcher;
 use crate::roots::{self, Share};
+
+/// Labels that name a container's service.
+const SERVICES: [&str; 2] = [
+    "com.docker.compose.service",
+    "com.docker.swarm.service.name",
+];
 
 /// How long the engine may take for a list.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -22,7 +30,14 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Containers that run or are about to.
+/// A container that is restarted is not listed for a moment: so long it counts as one that does not
+/// run, and its folders stay watched.
+const AWAY: Duration = Duration::from_secs(30);
+
+/// What the guest says of containers that are away is kept up to this length, in bytes: the last ones.
+const AWAY_LENGTH: usize = 1 << 20;
+
+/// Containers that run or are about to, and those that did until a moment ago, which have no state.
 pub(crate) type Containers = Arc<[Container]>;
 
 /// One of the engine's list. Nothing in it is believed: the guest may have made it up.
@@ -34,6 +49,22 @@ pub(crate) struct Container {
     pub(crate) state: String,
     labels: Option<BTreeMap<String, String>>,
     mounts: Option<Vec<Mount>>,
+    network_settings: Option<NetworkSettings>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct NetworkSettings {
+    networks: Option<BTreeMap<String, Option<Network>>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Network {
+    #[serde(rename = "IPAddress")]
+    ipv4: String,
+    #[serde(rename = "GlobalIPv6Address")]
+    ipv6: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -53,6 +84,25 @@ impl Container {
 
     pub(crate) fn label(&self, name: &str) -> Option<&str> {
         Some(self.labels.as_ref()?.get(name)?)
+    }
+
+    /// Of compose or of swarm.
+    pub(crate) fn service(&self) -> Option<&str> {
+        SERVICES.iter().find_map(|label| self.label(label))
+    }
+
+    /// In its networks.
+    pub(crate) fn addresses(&self) -> Vec<IpAddr> {
+        let settings = self.network_settings.as_ref();
+        let networks = settings.and_then(|settings| settings.networks.as_ref());
+        let networks = networks.into_iter().flat_map(BTreeMap::values).flatten();
+        let texts = networks.flat_map(|network| [&network.ipv4, &network.ipv6]);
+        texts.filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// Whether it has anything of the host.
+    pub(crate) fn mounts_anything(&self) -> bool {
+        self.bind_mounts().next().is_some()
     }
 
     fn bind_mounts(&self) -> impl Iterator<Item = &Mount> {
@@ -76,6 +126,31 @@ impl Container {
             })
         };
         self.bind_mounts().filter_map(place).collect()
+    }
+
+    /// Of the strings in it, in bytes.
+    fn length(&self) -> usize {
+        let of = |text: &Option<Vec<String>>| text.iter().flatten().map(String::len).sum::<usize>();
+        let labels = self.labels.iter().flatten();
+        let mounts = self.mounts.iter().flatten();
+        let networks = self
+            .network_settings
+            .iter()
+            .flat_map(|settings| &settings.networks);
+        let path = |path: &PathBuf| path.as_os_str().len();
+        size_of::<Self>()
+            + self.id.len()
+            + of(&self.names)
+            + labels
+                .map(|(name, value)| name.len() + value.len())
+                .sum::<usize>()
+            + mounts
+                .map(|one| size_of::<Mount>() + path(&one.source) + path(&one.destination))
+                .sum::<usize>()
+            + networks
+                .flatten()
+                .map(|(name, _)| size_of::<Network>() + name.len())
+                .sum::<usize>()
     }
 
     /// Whether it mounts something below this path of the host, or that path.
@@ -116,15 +191,56 @@ async fn watch(
     let mut events = Events::open(opener, &filters).await?;
     // What happened before this began is not known: the guest is to look at everything once.
     let mut lost = true;
+    let mut away = Away::default();
     loop {
-        let containers = timeout(ANSWER, list(opener)).await??;
+        let mut containers = timeout(ANSWER, list(opener)).await??;
+        let until = away.add_to(&mut containers, Instant::now());
         let sources: Vec<_> = containers.iter().flat_map(Container::sources).collect();
         known.send_replace(containers.into());
         let roots = roots::of_sources(&sources, shares);
         tracing::debug!(?roots, "watching");
         watcher.watch(roots, std::mem::take(&mut lost)).await;
-        events.next().await?;
+        let returned = async {
+            match until {
+                Some(until) => sleep_until(until.into()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            come = events.next() => come?,
+            () = returned => {}
+        }
         events.skip();
+    }
+}
+
+/// Containers that are listed no more.
+#[derive(Default)]
+struct Away {
+    listed: Vec<Container>,
+    gone: Vec<(Container, Instant)>,
+}
+
+impl Away {
+    /// Adds those that vanished less than [`AWAY`] ago to a new list; when the first of them is to go.
+    fn add_to(&mut self, list: &mut Vec<Container>, now: Instant) -> Option<Instant> {
+        let ids: HashSet<_> = list.iter().map(|one| one.id.clone()).collect();
+        for mut one in std::mem::replace(&mut self.listed, list.clone()) {
+            if one.mounts_anything() {
+                one.state.clear();
+                self.gone.push((one, now + AWAY));
+            }
+        }
+        self.gone
+            .retain(|(one, until)| !ids.contains(&one.id) && *until > now);
+        let mut length = 0;
+        let kept = self.gone.iter().rev().take_while(|(one, _)| {
+            length += one.length();
+            length <= AWAY_LENGTH
+        });
+        self.gone.drain(..self.gone.len() - kept.count());
+        list.extend(self.gone.iter().map(|(one, _)| one.clone()));
+        self.gone.iter().map(|(_, until)| *until).min()
     }
 }
 
@@ -160,6 +276,50 @@ mod tests {
         );
         let sources: Vec<_> = containers.iter().flat_map(Container::sources).collect();
         assert_eq!(sources, [PathBuf::from("/home/me/app")]);
+    }
+
+    #[test]
+    fn who_restarts_is_away_for_a_while() {
+        let mounts = r#""State":"running","Mounts":[{"Type":"bind","Source":"/h"}]"#;
+        let [a, b] = ["a", "b"].map(|id| parse(&format!(r#"[{{"Id":"{id}",{mounts}}}]"#)));
+        let (mut away, start) = (Away::default(), Instant::now());
+        let mut listed = |list: &[Container], seconds| {
+            let mut list = list.to_vec();
+            let until = away.add_to(&mut list, start + Duration::from_secs(seconds));
+            let states = list.into_iter().map(|one| (one.id, one.state));
+            (states.collect::<Vec<_>>(), until)
+        };
+        let of = |id: &str, state: &str| (id.to_owned(), state.to_owned());
+        assert_eq!(listed(&a, 0), (vec![of("a", "running")], None));
+        let until = Some(start + Duration::from_secs(1) + AWAY);
+        let both = vec![of("b", "running"), of("a", "")];
+        assert_eq!(listed(&b, 1), (both.clone(), until));
+        assert_eq!(listed(&b, 2), (both, until));
+        let back = [a.clone(), b.clone()].concat();
+        let running = vec![of("a", "running"), of("b", "running")];
+        assert_eq!(listed(&back, 3), (running, None));
+        listed(&b, 4);
+        assert_eq!(listed(&b, 4 + AWAY.as_secs()).0, [of("b", "running")]);
+        // Who mounts nothing is of no interest, and one that says very much of itself is not kept.
+        let much = "x".repeat(AWAY_LENGTH);
+        let nobody = parse(r#"[{"Id":"c","State":"running"}]"#);
+        let long = parse(&format!(r#"[{{"Id":"{much}",{mounts}}}]"#));
+        listed(&[nobody, long].concat(), 100);
+        assert_eq!(listed(&a, 101).0, [of("a", "running")]);
+    }
+
+    #[test]
+    fn services_and_addresses_are_what_the_engine_says() {
+        let containers = parse(
+            r#"[{"Id":"a","Labels":{"com.docker.compose.service":"web"},
+            "NetworkSettings":{"Networks":{"x":{"IPAddress":"172.18.0.2","GlobalIPv6Address":""},
+            "y":{"IPAddress":"nonsense","GlobalIPv6Address":"fd00::2"},"z":null}}},
+            {"Id":"b","NetworkSettings":{"Networks":null}}]"#,
+        );
+        assert_eq!(containers[0].service(), Some("web"));
+        let expected: [IpAddr; 2] = ["172.18.0.2", "fd00::2"].map(|text| text.parse().unwrap());
+        assert_eq!(containers[0].addresses(), expected);
+        assert!(containers[1].service().is_none() && containers[1].addresses().is_empty());
     }
 
     #[test]

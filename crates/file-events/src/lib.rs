@@ -17,6 +17,7 @@ mod reload;
 mod roots;
 mod saved;
 mod send;
+mod steps;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use coracle_guest_api::mux::Opener;
 use tokio::sync::{broadcast, watch};
 
 pub use ignored::Ignored;
+pub use steps::{Delivered, Mounting, Reloaded, Step};
 
 use containers::Containers;
 use queue::Queue;
@@ -36,6 +38,8 @@ use saved::Saved;
 pub struct FileEvents {
     problems: Arc<watch::Sender<Problems>>,
     saved: broadcast::Sender<Saved>,
+    steps: broadcast::Sender<Step>,
+    containers: Arc<watch::Sender<Containers>>,
 }
 
 impl Default for FileEvents {
@@ -43,6 +47,8 @@ impl Default for FileEvents {
         Self {
             problems: Arc::default(),
             saved: broadcast::Sender::new(BATCHES),
+            steps: broadcast::Sender::new(BATCHES),
+            containers: Arc::default(),
         }
     }
 }
@@ -77,10 +83,22 @@ impl FileEvents {
         self.problems.subscribe()
     }
 
+    /// What becomes of edits from now on.
+    pub fn steps(&self) -> broadcast::Receiver<Step> {
+        self.steps.subscribe()
+    }
+
+    /// The containers that mount files of the host.
+    pub fn mounting(&self) -> Vec<Mounting> {
+        let containers = self.containers.borrow();
+        let mounting = containers.iter().filter(|one| one.mounts_anything());
+        mounting.map(Mounting::of).collect()
+    }
+
     /// Tells the guest of everything that happens in the folders of `shares` that its containers
     /// mount, for as long as the transport lasts. Dropped, nothing is watched any more.
     pub async fn follow(&self, opener: Opener, shares: Vec<PathBuf>, ignored: Ignored) {
-        let _forgotten = Forget(self.problems.clone());
+        let _forgotten = Forget(self.clone());
         let queue = Arc::new(Queue::default());
         let problems = self.problems.clone();
         let watcher = match platform::Watcher::start(queue.clone(), problems, ignored) {
@@ -94,12 +112,12 @@ impl FileEvents {
                 return;
             }
         };
-        let (known, containers) = watch::channel(Containers::default());
+        let (known, containers) = (&self.containers, self.containers.subscribe());
         let saved = self.saved.subscribe();
         let shares: Vec<_> = shares.iter().filter_map(|path| Share::of(path)).collect();
         tokio::select! {
-            () = containers::follow(&opener, &shares, &watcher, &known) => {}
-            () = reload::follow(&opener, containers, saved, &self.problems) => {}
+            () = containers::follow(&opener, &shares, &watcher, known) => {}
+            () = reload::follow(&opener, containers, saved, &self.problems, &self.steps) => {}
             () = send::follow(&opener, &queue, &self.saved) => {}
             () = opener.ended() => {}
         }
@@ -107,11 +125,12 @@ impl FileEvents {
 }
 
 /// What was wrong with one VM's events is not wrong with the next one's.
-struct Forget(Arc<watch::Sender<Problems>>);
+struct Forget(FileEvents);
 
 impl Drop for Forget {
     fn drop(&mut self) {
-        self.0.send_if_modified(|problems| {
+        self.0.containers.send_replace(Containers::default());
+        self.0.problems.send_if_modified(|problems| {
             let had = *problems != Problems::default();
             *problems = Problems::default();
             had

@@ -19,14 +19,11 @@ use tokio::time::sleep_until;
 use crate::Problems;
 use crate::containers::{Container, Containers};
 use crate::saved::Saved;
+use crate::steps::{Delivered, Mounting, Reloaded, Step};
 use rule::{Action, Rule};
 
 /// A burst of saves is one change: it has ended when nothing came for so long.
 const QUIET: Duration = Duration::from_millis(100);
-
-/// A container that is restarted is not listed for a moment: what was saved since counts when it is
-/// there again.
-const AWAY: Duration = Duration::from_secs(10);
 
 /// A burst that does not end is acted on all the same.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -37,9 +34,12 @@ pub(crate) async fn follow(
     mut known: watch::Receiver<Containers>,
     mut saved: broadcast::Receiver<Saved>,
     problems: &watch::Sender<Problems>,
+    steps: &broadcast::Sender<Step>,
 ) {
     let mut reloads = Reloads {
         opener: opener.clone(),
+        steps: steps.clone(),
+        containers: Containers::default(),
         rules: Vec::new(),
         due: HashMap::new(),
         acting: HashSet::new(),
@@ -58,7 +58,7 @@ pub(crate) async fn follow(
             biased;
             Ok(()) = known.changed() => {
                 let containers = known.borrow_and_update().clone();
-                reloads.learn(&containers, problems);
+                reloads.learn(containers, problems);
             }
             come = saved.recv() => match come {
                 Ok(saved) => reloads.note(&saved),
@@ -69,6 +69,11 @@ pub(crate) async fn follow(
             () = due => reloads.act(),
         }
     }
+}
+
+/// Whether a container has a label that can be followed.
+pub(crate) fn is_wanted(container: &Container) -> bool {
+    matches!(Rule::of(container), Some(Ok(_)))
 }
 
 /// What the labels of containers that the guest lists would do.
@@ -91,6 +96,8 @@ pub(crate) fn fuzzing(containers: &[Container], changed: &Path) {
 
 struct Reloads {
     opener: Opener,
+    steps: broadcast::Sender<Step>,
+    containers: Containers,
     rules: Vec<(Container, Arc<Rule>)>,
     /// By the container's id.
     due: HashMap<String, Due>,
@@ -101,6 +108,8 @@ struct Reloads {
 /// A change that is to be acted on.
 #[derive(Clone, Copy)]
 struct Due {
+    /// The first save.
+    save: Option<u64>,
     /// When the host's watcher saw the first save.
     seen: Instant,
     first: Instant,
@@ -114,6 +123,7 @@ impl Due {
 }
 
 struct Done {
+    save: Option<u64>,
     id: String,
     name: String,
     action: Action,
@@ -122,13 +132,15 @@ struct Done {
 }
 
 impl Reloads {
-    fn learn(&mut self, containers: &[Container], problems: &watch::Sender<Problems>) {
+    fn learn(&mut self, containers: Containers, problems: &watch::Sender<Problems>) {
         let mut wrong = Vec::new();
-        let before = std::mem::take(&mut self.rules);
-        for container in containers {
+        self.rules.clear();
+        for container in containers.iter() {
             match Rule::of(container) {
                 None => {}
                 Some(Ok(rule)) => self.rules.push((container.clone(), Arc::new(rule))),
+                // It has ended, and nothing is to be mended.
+                Some(Err(_)) if container.state.is_empty() => {}
                 Some(Err(why)) => {
                     let name = container.name();
                     wrong.push(format!("The container {name} is not reloaded: {why}."));
@@ -136,16 +148,8 @@ impl Reloads {
             }
         }
         let ids: HashSet<_> = containers.iter().map(|one| &one.id).collect();
-        for (mut container, rule) in before {
-            if self.acting.contains(&container.id) && !ids.contains(&container.id) {
-                // It is on its way down or up, and may have read the file before it is saved.
-                container.state.clear();
-                self.rules.push((container, rule));
-            }
-        }
-        self.due.retain(|id, due| {
-            ids.contains(id) || self.acting.contains(id) || due.last.elapsed() < AWAY
-        });
+        self.due.retain(|id, _| ids.contains(id));
+        self.containers = containers.clone();
         problems.send_if_modified(|problems| {
             let changed = problems.labels != wrong;
             problems.labels = wrong;
@@ -154,6 +158,7 @@ impl Reloads {
     }
 
     fn note(&mut self, saved: &Saved) {
+        self.tell(saved);
         let concerned = self.rules.iter().filter(|(container, rule)| {
             let mut paths = saved.paths.iter();
             paths.any(|path| {
@@ -166,20 +171,46 @@ impl Reloads {
             .map(|(container, _)| container.id.clone())
             .collect();
         for id in ids {
-            self.put_off(id, saved.seen);
+            self.put_off(id, saved.seen, Some(saved.number));
+        }
+    }
+
+    /// Who mounts what was saved, for those who watch it.
+    fn tell(&self, saved: &Saved) {
+        if self.steps.receiver_count() == 0 || saved.unfinished {
+            return;
+        }
+        let mounts = |container: &&Container| {
+            let has = |path| {
+                !container.places(path).is_empty() || saved.overflow && container.mounts_below(path)
+            };
+            saved.paths.iter().any(|path| has(path))
+        };
+        let containers: Vec<_> = self.containers.iter().filter(mounts).collect();
+        if !containers.is_empty() {
+            // Nobody watches any more: nothing is lost.
+            let _ = self.steps.send(Step::Delivered(Delivered {
+                save: saved.number,
+                paths: saved.paths.clone(),
+                overflow: saved.overflow,
+                seen: saved.seen,
+                after: saved.after,
+                containers: containers.into_iter().map(Mounting::of).collect(),
+            }));
         }
     }
 
     fn note_all(&mut self) {
         let ids: Vec<_> = self.rules.iter().map(|(one, _)| one.id.clone()).collect();
         for id in ids {
-            self.put_off(id, Instant::now());
+            self.put_off(id, Instant::now(), None);
         }
     }
 
-    fn put_off(&mut self, id: String, seen: Instant) {
+    fn put_off(&mut self, id: String, seen: Instant, save: Option<u64>) {
         let now = Instant::now();
         let due = self.due.entry(id).or_insert(Due {
+            save,
             seen,
             first: now,
             last: now,
@@ -216,6 +247,7 @@ impl Reloads {
             self.acts.spawn(async move {
                 let outcome = act::act(&opener, &id, &action).await;
                 Done {
+                    save: due.save,
                     id,
                     name,
                     action,
@@ -230,6 +262,13 @@ impl Reloads {
         let Some(done) = done else { return };
         self.acting.remove(&done.id);
         let (name, action, after) = (done.name, done.action, done.seen.elapsed());
+        let _ = self.steps.send(Step::Reloaded(Reloaded {
+            save: done.save,
+            id: done.id,
+            action: action.to_string(),
+            after,
+            error: done.outcome.as_ref().err().map(ToString::to_string),
+        }));
         match done.outcome {
             Ok(()) => tracing::info!("{name}: {action} on a change, {after:.0?} after it was seen"),
             Err(error) => tracing::warn!("{name}: {action} on a change failed: {error}"),

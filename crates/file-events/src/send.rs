@@ -115,7 +115,7 @@ async fn read(
         );
         if saved.receiver_count() > 0 && outcome != Outcome::Not {
             // Nobody listens any more: nothing is lost.
-            let _ = saved.send(Saved::of(taken, &outcome));
+            let _ = saved.send(Saved::of(sequence, taken, &outcome));
         }
     }
     Ok(())

@@ -11,6 +11,10 @@
 //! and bytes of the multiplexer are still on their way. So the daemon chooses a token beforehand; the
 //! agent's announcement ([`announcement`]) and the only preamble that it takes then carry it,
 //! and neither can be mistaken for payload.
+//!
+//! A snapshot is taken of an agent that stays on the transport. Whoever resumes it finds an agent in the middle of a
+//! conversation with someone who is gone, and calls it back: [`recall`] with the token of that
+//! snapshot, among whatever the agent still expects, has it announce itself as after a suspension.
 
 use std::io;
 
@@ -25,6 +29,9 @@ pub const MAGIC: [u8; 8] = *b"CORACLE\x01";
 
 /// What the agent sends first, each time it begins to wait for a hello.
 pub const READY: [u8; 8] = *b"CORACLE\x02";
+
+/// What the daemon calls back with, before the token. Its first byte is not among the others.
+pub const RECALL: [u8; 8] = *b"\x03CORACLE";
 
 /// Length of the nonce, in bytes.
 pub const NONCE: usize = 16;
@@ -82,6 +89,23 @@ pub async fn reconnect(
     Ok(message::expect(stream).await?)
 }
 
+/// The daemon's side when the agent comes from a snapshot that was taken with this token.
+pub async fn call_back(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    token: [u8; NONCE],
+    hello: &Hello,
+) -> Result<HelloReply, PreambleError> {
+    stream.write_all(&recall(&token)).await?;
+    stream.flush().await?;
+    skip_past(stream, &announcement(&token)).await?;
+    reconnect(stream, token, hello).await
+}
+
+/// What ends the conversation of an agent that comes from the snapshot of this token.
+pub fn recall(token: &[u8; NONCE]) -> Vec<u8> {
+    [&RECALL[..], token].concat()
+}
+
 /// The agent's side: announces itself, waits for a hello with the right secret, answers it.
 ///
 /// A wrong secret is answered with silence and an error.
@@ -98,12 +122,12 @@ pub async fn accept(
     answer(stream, nonce, secret, reply).await
 }
 
-/// What an agent announces itself with after the order to suspend: [`READY`] and the token.
+/// What an agent announces itself with after the order to suspend, or when it is called back: [`READY`] and the token.
 pub fn announcement(token: &[u8; NONCE]) -> Vec<u8> {
     [&READY[..], token].concat()
 }
 
-/// The agent's side after the order to suspend: takes the preamble with this token and no other.
+/// The agent's side after the order to suspend, or when it was called back: takes the preamble with this token and no other.
 pub async fn accept_again(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     token: [u8; NONCE],

@@ -56,6 +56,17 @@ pub enum StreamHeader {
         /// Marks the next preamble.
         token: [u8; NONCE],
     },
+    /// Host to guest. A snapshot of the VM is about to be taken, which goes on meanwhile: the agent writes
+    /// everything to the data disk and replies. Until the stream ends it can be called back by
+    /// [`preamble::recall`](crate::preamble::recall) with the token, which happens only to who comes from the snapshot.
+    Snapshot {
+        /// Tells this snapshot from others.
+        token: [u8; NONCE],
+    },
+    /// Host to guest. Has the guest give back what it can do without: it drops what it can read again,
+    /// puts its free memory together and tells the data disk which blocks are free. The reply comes when that
+    /// is done; the free memory is told to the hypervisor in the seconds after it.
+    Reclaim,
     /// Host to guest. Stops the engine in order, syncs, unmounts; the reply comes
     /// first, the end of the VM is the sign that it is done.
     Shutdown,

@@ -71,6 +71,7 @@ impl HostPaths {
             self.log_dir(),
             self.vm_dir(),
             self.memory_dir(),
+            self.snapshots_dir(),
         ] {
             platform::create_private_dir(&path)
                 .map_err(|source| PathError::Create { path, source })?;
@@ -146,6 +147,11 @@ impl HostPaths {
     /// The memory of a suspended VM.
     pub fn memory_dir(&self) -> PathBuf {
         self.home.join("memory")
+    }
+
+    /// A folder for each snapshot.
+    pub fn snapshots_dir(&self) -> PathBuf {
+        self.home.join("snapshots")
     }
 }
 

@@ -92,6 +92,7 @@ fn prepare(
     let disk = |serial: &str, path: PathBuf, read_only| Disk {
         serial: serial.into(),
         path,
+        layer: None,
         read_only,
     };
     Ok(VmConfig {

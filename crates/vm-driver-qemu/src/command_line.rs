@@ -22,8 +22,9 @@ pub(crate) struct Means {
     pub(crate) incoming: bool,
 }
 
-/// The descriptors that QEMU inherits: connected stream sockets.
+/// The descriptors that QEMU inherits: the guest's memory, and connected stream sockets.
 pub(crate) struct Channels {
+    pub(crate) memory: RawFd,
     pub(crate) qmp: RawFd,
     pub(crate) transport: RawFd,
     /// To the file servers, in the order of [`VmConfig::shares`].
@@ -37,7 +38,7 @@ pub(crate) fn arguments(
     channels: &Channels,
 ) -> Result<Vec<String>, DriverError> {
     let mut line = Line::default();
-    line.machine(config, means);
+    line.machine(config, means, channels);
     line.boot(config, means)?;
     line.channels(config, channels)?;
     for (index, disk) in config.disks.iter().enumerate() {
@@ -57,6 +58,8 @@ pub(crate) fn arguments(
     line.option("-device", "virtio-balloon-pci,free-page-reporting=on");
     if means.incoming {
         line.option("-incoming", "defer");
+        // Saved running, it would go on by itself as soon as it is loaded.
+        line.flag("-S");
     }
     Ok(line.0)
 }
@@ -74,7 +77,7 @@ impl Line {
         self.0.push(value.into());
     }
 
-    fn machine(&mut self, config: &VmConfig, means: &Means) {
+    fn machine(&mut self, config: &VmConfig, means: &Means, channels: &Channels) {
         self.option("-name", format!("guest={}", escape(&config.name)));
         for flag in ["-nodefaults", "-no-user-config", "-no-reboot"] {
             self.flag(flag);
@@ -91,8 +94,10 @@ impl Line {
         self.option("-smp", config.cpus.to_string());
         let size = config.memory_mib;
         self.option("-m", format!("{size}M"));
-        // Shared, so that the file servers reach the guest's buffers.
-        let memory = format!("memory-backend-memfd,id=memory,size={size}M,share=on");
+        // Shared, so that the file servers reach the guest's buffers. With a name, because QEMU
+        // leaves only memory that has one to who else may save it.
+        let path = format!("/proc/self/fd/{}", channels.memory);
+        let memory = format!("memory-backend-file,id=memory,mem-path={path},size={size}M,share=on");
         self.option("-object", memory);
     }
 
@@ -121,25 +126,46 @@ impl Line {
 
     fn disk(&mut self, index: usize, disk: &Disk) -> Result<(), DriverError> {
         check_name("the serial number of a disk", &disk.serial, 20)?;
-        let path = escape(text(&disk.path)?);
-        let mode = if disk.read_only {
-            "read-only=on"
-        } else {
-            "discard=unmap,detect-zeroes=unmap"
+        let writable = "discard=unmap,detect-zeroes=unmap";
+        let mode = match disk.read_only || disk.layer.is_some() {
+            true => "read-only=on",
+            false => writable,
         };
-        // A write-back cache whose flushes reach the host's disk.
-        let cache = "cache.direct=off,cache.no-flush=off";
-        let file = format!("file.driver=file,file.filename={path},file.aio=threads");
-        let node = format!("driver=raw,node-name=disk{index},{mode},{cache},{file}");
-        self.option("-blockdev", node);
+        let mut drive = node(index);
+        self.blockdev(&format!("driver=raw,node-name={drive},{mode}"), &disk.path)?;
+        if let Some(file) = &disk.layer {
+            let (layer, below) = (layer(&drive), drive);
+            let options = format!("driver=qcow2,node-name={layer},{writable},backing={below}");
+            self.blockdev(&options, file)?;
+            drive = layer;
+        }
         self.option("-object", format!("iothread,id=io{index}"));
         let serial = &disk.serial;
         let device = format!(
-            "virtio-blk-pci,drive=disk{index},serial={serial},iothread=io{index},write-cache=on"
+            "virtio-blk-pci,drive={drive},serial={serial},iothread=io{index},write-cache=on"
         );
         self.option("-device", device);
         Ok(())
     }
+
+    fn blockdev(&mut self, options: &str, path: &Path) -> Result<(), DriverError> {
+        // A write-back cache whose flushes reach the host's disk.
+        let cache = "cache.direct=off,cache.no-flush=off";
+        let path = escape(text(path)?);
+        let file = format!("file.driver=file,file.filename={path},file.aio=threads");
+        self.option("-blockdev", format!("{options},{cache},{file}"));
+        Ok(())
+    }
+}
+
+/// QEMU's name for the disk of this place in [`VmConfig::disks`].
+pub(crate) fn node(index: usize) -> String {
+    format!("disk{index}")
+}
+
+/// And for its layer.
+pub(crate) fn layer(node: &str) -> String {
+    format!("{node}-layer")
 }
 
 /// Commas separate QEMU's options; a doubled one stands for itself.
@@ -147,7 +173,7 @@ fn escape(value: &str) -> String {
     value.replace(',', ",,")
 }
 
-fn text(path: &Path) -> Result<&str, DriverError> {
+pub(crate) fn text(path: &Path) -> Result<&str, DriverError> {
     path.to_str().ok_or_else(|| {
         DriverError::Config(format!(
             "{} cannot be used for a VM: its name is not valid UTF-8",

@@ -6,25 +6,29 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use coracle_guest_api::boot::NetworkConfig;
 use coracle_vm_driver::{
-    Capabilities, DriverError, HostSupport, Resume, RunningVm, VmConfig, VmDriver,
+    Capabilities, DriverError, HostSupport, Layers, Resume, RunningVm, VmConfig, VmDriver,
 };
 
 use crate::accelerator::{Accelerator, Accelerators};
 use crate::host::{Qemu, Virtiofsd, find_virtiofsd};
-use crate::launch::{Launched, Memory, first_line, identity, launch};
-use crate::migration;
+use crate::launch::{Launched, Memory, first_line, identity, launch, ram};
+use crate::layers;
+use crate::lock;
+use crate::migration::{self, Form};
 use crate::network;
 use crate::vm::{self, Suspect};
 
 /// Starts VMs with QEMU.
 pub struct QemuDriver {
     accelerators: Arc<Accelerators>,
+    pub(crate) state_dir: PathBuf,
 }
 
 impl QemuDriver {
     /// `state_dir` is an existing folder, in which the driver keeps `accelerator.json`.
     pub fn new(state_dir: impl AsRef<Path>) -> Self {
         Self {
+            state_dir: state_dir.as_ref().into(),
             accelerators: Arc::new(Accelerators::new(state_dir.as_ref())),
         }
     }
@@ -40,13 +44,15 @@ impl VmDriver for QemuDriver {
         let qemu = Qemu::find().await?;
         let choice = self.accelerators.choose(&qemu).await;
         let virtiofsd = find_virtiofsd().await.ok();
+        let suspend =
+            can_suspend(&qemu) && virtiofsd.as_ref().is_some_and(Virtiofsd::can_be_suspended);
         Ok(HostSupport {
             hypervisor: format!("QEMU {}", qemu.version),
             accelerator: choice.accelerator.name().into(),
             accelerator_note: choice.note,
             capabilities: Capabilities {
-                suspend: can_suspend(&qemu)
-                    && virtiofsd.as_ref().is_some_and(Virtiofsd::can_be_suspended),
+                suspend,
+                snapshots: suspend && layers::are_possible(),
                 free_page_reporting: true,
                 shares: virtiofsd.is_some(),
                 discard: true,
@@ -56,6 +62,10 @@ impl VmDriver for QemuDriver {
 
     fn guest_network(&self) -> NetworkConfig {
         network::guest_network()
+    }
+
+    async fn await_released(&self, disk: &Path) -> Result<(), DriverError> {
+        lock::await_released(disk, lock::WITHIN).await
     }
 
     async fn start(&self, config: &VmConfig) -> Result<RunningVm, DriverError> {
@@ -74,6 +84,10 @@ impl VmDriver for QemuDriver {
     fn resume(&self) -> Option<&dyn Resume> {
         Some(self)
     }
+
+    fn layers(&self) -> Option<&dyn Layers> {
+        Some(self)
+    }
 }
 
 #[async_trait]
@@ -88,21 +102,30 @@ impl Resume for QemuDriver {
         check(config)?;
         let qemu = Qemu::find().await?;
         let accelerator = self.accelerators.choose(&qemu).await.accelerator;
-        let launched = launch(config, &qemu, accelerator, Memory::Incoming).await?;
-        if let Err(error) = migration::load(&launched.qmp, memory).await {
+        let (ram, form) = (ram(config)?, Form::of(memory));
+        let launching = launch(config, &qemu, accelerator, Memory::Incoming(ram.clone()));
+        // Both at once, and the devices after both: they read their rings in the memory.
+        let (launched, filled) = tokio::join!(launching, migration::fill(form, &ram, memory));
+        let launched = launched?;
+        let loaded = match filled {
+            Ok(()) => migration::load(&launched.qmp, form, &ram, memory).await,
+            error => error,
+        };
+        if let Err(error) = loaded {
             launched.qemu.kill();
             launched.qemu.wait().await;
             let words = launched.qemu.last_words();
-            return Err(match words.is_empty() {
-                true => error,
-                false => DriverError::Start(words),
+            return Err(match error {
+                DriverError::Start(_) => error,
+                error if words.is_empty() => error,
+                _ => DriverError::Start(words),
             });
         }
         Ok(self.watch(launched, accelerator, qemu))
     }
 }
 
-/// Whether it knows `mapped-ram`.
+/// Whether it migrates to a file at an offset, without shared memory that has a name, and as `mapped-ram`.
 pub(crate) fn can_suspend(qemu: &Qemu) -> bool {
     qemu.version.at_least(9, 0)
 }
@@ -149,7 +172,8 @@ fn check(config: &VmConfig) -> Result<(), DriverError> {
     if config.cpus == 0 || config.memory_mib == 0 {
         return refuse("a VM needs at least one CPU and some memory".into());
     }
-    let disks = config.disks.iter().map(|disk| &disk.path);
+    let disks = config.disks.iter();
+    let disks = disks.flat_map(|disk| disk.layer.iter().chain([&disk.path]));
     let files: Vec<&PathBuf> = disks.chain([&config.kernel, &config.initramfs]).collect();
     if let Some(file) = files.iter().find(|file| !file.is_file()) {
         return refuse(format!("{} is not a file", file.display()));
@@ -185,6 +209,7 @@ mod tests {
             disks: vec![Disk {
                 serial: "root".into(),
                 path: file.clone(),
+                layer: None,
                 read_only: true,
             }],
             shares: vec![Share {

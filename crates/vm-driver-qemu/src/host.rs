@@ -1,5 +1,6 @@
 //! What is installed: QEMU for this architecture, and virtiofsd.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -123,6 +124,14 @@ pub(crate) async fn find_virtiofsd() -> Result<Virtiofsd, DriverError> {
             program.display(),
             printed.lines().next().unwrap_or_default()
         ))),
+    }
+}
+
+/// What QEMU and its tools tell only in words.
+pub(crate) fn cause(words: &str) -> io::Error {
+    match words.contains("No space left on device") {
+        true => io::ErrorKind::StorageFull.into(),
+        false => io::Error::other(words.to_owned()),
     }
 }
 

@@ -10,12 +10,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::accelerator::Accelerator;
-use crate::command_line::{Channels, Means, arguments};
+use crate::command_line::{self, Channels, Means, arguments};
 use crate::console;
 use crate::file_server::{self, FileServer};
 use crate::host::{Qemu, find_virtiofsd};
 use crate::process::{Process, Program};
 use crate::qmp::{Event, Qmp};
+use crate::ram::Ram;
 
 /// The processes of a VM and the ways to them. Dropping it ends them.
 pub(crate) struct Launched {
@@ -24,19 +25,28 @@ pub(crate) struct Launched {
     pub(crate) qmp: Qmp,
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     pub(crate) transport: UnixStream,
+    pub(crate) ram: Ram,
     /// What is worse than it should be.
     pub(crate) degraded: Vec<String>,
+    pub(crate) data_disk: Option<DataDisk>,
     /// Length of the console's log at the start.
     console_length: u64,
 }
 
+/// The disk that the guest writes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DataDisk {
+    /// QEMU's name of it, without its layer.
+    pub(crate) node: String,
+    pub(crate) layered: bool,
+}
+
 /// Where a VM's memory comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Memory {
     /// It is empty: the guest boots.
     Empty,
-    /// From a file, which QEMU is told later; it waits until then.
-    Incoming,
+    /// It is filled by the caller, and QEMU waits until it is told of the devices.
+    Incoming(Ram),
 }
 
 pub(crate) async fn launch(
@@ -53,10 +63,17 @@ pub(crate) async fn launch(
     })?;
     let (qmp, qemu_qmp) = pair()?;
     let (transport, qemu_transport) = pair()?;
-    let mut inherit = vec![qemu_qmp, qemu_transport];
+    let (ram, incoming) = match memory {
+        Memory::Empty => (ram(config)?, false),
+        Memory::Incoming(ram) => (ram, true),
+    };
+    let inherited = ram.descriptor();
+    let qemu_memory = inherited.map_err(|source| io("cannot share the VM's memory", source))?;
+    let mut inherit = vec![qemu_qmp, qemu_transport, qemu_memory];
     let mut channels = Channels {
         qmp: inherit[0].as_raw_fd(),
         transport: inherit[1].as_raw_fd(),
+        memory: inherit[2].as_raw_fd(),
         shares: Vec::new(),
     };
     let (mut servers, mut degraded) = (Vec::new(), Vec::new());
@@ -75,7 +92,7 @@ pub(crate) async fn launch(
         machine: qemu.machine,
         accelerator,
         sandbox: qemu.sandbox,
-        incoming: memory == Memory::Incoming,
+        incoming,
     };
     let program = Program {
         path: qemu.program.clone(),
@@ -93,13 +110,30 @@ pub(crate) async fn launch(
         qmp,
         events,
         transport,
+        ram,
         degraded,
+        data_disk: data_disk(config),
         console_length,
     })
 }
 
+/// Empty memory for such a VM.
+pub(crate) fn ram(config: &VmConfig) -> Result<Ram, DriverError> {
+    let made = Ram::new(config.memory_mib << 20);
+    made.map_err(|source| io("cannot make the VM's memory", source))
+}
+
+/// The one writable disk.
+fn data_disk(config: &VmConfig) -> Option<DataDisk> {
+    let index = config.disks.iter().position(|disk| !disk.read_only)?;
+    Some(DataDisk {
+        node: command_line::node(index),
+        layered: config.disks[index].layer.is_some(),
+    })
+}
+
 /// What memory of this VM depends on: the versions and the command line, without the numbers of
-/// inherited descriptors.
+/// inherited descriptors, and without layers, of which the guest sees nothing.
 pub(crate) async fn identity(
     config: &VmConfig,
     qemu: &Qemu,
@@ -112,6 +146,7 @@ pub(crate) async fn identity(
         incoming: false,
     };
     let channels = Channels {
+        memory: 0,
         qmp: 0,
         transport: 0,
         shares: vec![0; config.shares.len()],
@@ -120,7 +155,9 @@ pub(crate) async fn identity(
     if !config.shares.is_empty() {
         words.push(format!("virtiofsd {}", find_virtiofsd().await?.version));
     }
-    words.extend(arguments(config, &means, &channels)?);
+    let mut config = config.clone();
+    config.disks.iter_mut().for_each(|disk| disk.layer = None);
+    words.extend(arguments(&config, &means, &channels)?);
     Ok(words.join(" "))
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::codec::{Framed, LinesCodec};
 
+use crate::host::cause;
 use message::Message;
 pub(crate) use message::{Event, Shutdown, decode};
 
@@ -65,6 +66,16 @@ impl Qmp {
         name: &'static str,
         arguments: Value,
     ) -> Result<Value, DriverError> {
+        self.execute_within(name, arguments, ANSWER_WITHIN).await
+    }
+
+    /// As [`execute_with`](Self::execute_with), for a command that takes longer.
+    pub(crate) async fn execute_within(
+        &self,
+        name: &'static str,
+        arguments: Value,
+        bound: Duration,
+    ) -> Result<Value, DriverError> {
         let gone = || DriverError::Io {
             context: format!("QEMU is gone before it answered {name}"),
             source: std::io::ErrorKind::BrokenPipe.into(),
@@ -79,14 +90,14 @@ impl Qmp {
             self.commands.send(command).await.map_err(|_| gone())?;
             answered.await.map_err(|_| gone())
         };
-        let answer = timeout(ANSWER_WITHIN, exchange).await;
+        let answer = timeout(bound, exchange).await;
         let answer = answer.map_err(|_| DriverError::Timeout {
             what: name,
-            after: ANSWER_WITHIN,
+            after: bound,
         })?;
         answer?.map_err(|why| DriverError::Io {
             context: format!("QEMU refused {name}"),
-            source: std::io::Error::other(why),
+            source: cause(&why),
         })
     }
 

@@ -6,7 +6,8 @@ use nix::unistd::{Pid, SysconfVar, sysconf};
 
 use coracle_vm_driver::VmUsage;
 
-/// The sum over these processes and what they have forked. Those that are gone count nothing.
+/// The sum over these processes and what they have forked, without shared memory: of the guest's, pages count that no
+/// process has mapped yet, so it is the owner's to add. Processes that are gone count nothing.
 pub(crate) fn of(pids: impl IntoIterator<Item = Pid>) -> VmUsage {
     let ticks_per_second = ticks_per_second();
     let mut usage = VmUsage::default();
@@ -27,7 +28,7 @@ fn read(pid: i32, file: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/{pid}/{file}")).ok()
 }
 
-/// The proportional share: the file servers map the guest's memory too, and it counts once.
+/// The proportional share of programs and libraries, and what is its own.
 fn resident_bytes(pid: i32) -> u64 {
     let proportional = read(pid, "smaps_rollup").and_then(|rollup| proportional_kib(&rollup));
     // A process that has changed its credentials hides its maps; leave what it shares to the others.
@@ -39,8 +40,11 @@ fn resident_bytes(pid: i32) -> u64 {
 }
 
 fn proportional_kib(rollup: &str) -> Option<u64> {
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    line.split_whitespace().next()?.parse().ok()
+    let field = |name| {
+        let line = rollup.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    Some(field("Pss_Anon:")? + field("Pss_File:")?)
 }
 
 fn unshared_pages(statm: &str) -> Option<u64> {
@@ -80,7 +84,8 @@ mod tests {
         let stat = "42 (a b) c) S 1 42 42 0 -1 4194560 9 0 0 0 250 150 0 0 20 0";
         assert_eq!(cpu_ticks(stat), Some(400));
         assert_eq!(cpu_ticks("42 (x) S 1"), None);
-        assert_eq!(proportional_kib("Rss: 9 kB\nPss:   1234 kB\n"), Some(1234));
+        let rollup = "Pss:  9999 kB\nPss_Anon:   1200 kB\nPss_File:  34 kB\nPss_Shmem: 8765 kB\n";
+        assert_eq!(proportional_kib(rollup), Some(1234));
         assert_eq!(proportional_kib(""), None);
         assert_eq!(unshared_pages("900 300 100 1 0 5 0"), Some(200));
     }

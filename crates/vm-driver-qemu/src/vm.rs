@@ -1,6 +1,7 @@
 //! A running VM: control over it, and the task that watches it.
 
 mod exit;
+mod snapshot;
 mod suspend;
 mod watch;
 
@@ -9,17 +10,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use coracle_vm_driver::{DriverError, RunningVm, Suspend, Vm, VmEvent, VmUsage};
-use tokio::sync::{mpsc, watch as value};
+use coracle_vm_driver::{DriverError, RunningVm, Snapshots, Suspend, Vm, VmEvent, VmUsage};
+use tokio::sync::{Mutex, mpsc, watch as value};
 use tokio::time::timeout;
 
 use crate::accelerator::{Accelerator, Accelerators};
 use crate::driver::can_suspend;
 use crate::file_server::FileServer;
 use crate::host::Qemu;
-use crate::launch::Launched;
+use crate::launch::{DataDisk, Launched};
 use crate::process::Process;
 use crate::qmp::Qmp;
+use crate::ram::Ram;
 use crate::usage;
 
 /// How a failure of the accelerator is remembered.
@@ -57,8 +59,10 @@ pub(crate) fn run(launched: Launched, suspect: Suspect) -> RunningVm {
         vm: Box::new(QemuVm {
             processes,
             qmp: launched.qmp,
+            ram: launched.ram,
             gone,
             can_suspend,
+            data_disk: launched.data_disk.map(Mutex::new),
         }),
         transport: Box::new(launched.transport),
         events,
@@ -68,8 +72,11 @@ pub(crate) fn run(launched: Launched, suspect: Suspect) -> RunningVm {
 struct QemuVm {
     processes: Arc<Processes>,
     qmp: Qmp,
+    ram: Ram,
     gone: value::Receiver<bool>,
     can_suspend: bool,
+    /// Locked while something is done to it.
+    data_disk: Option<Mutex<DataDisk>>,
 }
 
 struct Processes {
@@ -113,7 +120,15 @@ impl Vm for QemuVm {
         let all = servers.chain([&self.processes.qemu]);
         let pids: Vec<_> = all.map(Process::pid).collect();
         // A large guest's maps take the kernel some milliseconds to add up.
-        let summed = tokio::task::spawn_blocking(|| usage::of(pids)).await;
+        let ram = self.ram.clone();
+        let summed = tokio::task::spawn_blocking(move || {
+            let own = usage::of(pids);
+            VmUsage {
+                resident_bytes: own.resident_bytes + ram.allocated(),
+                ..own
+            }
+        })
+        .await;
         summed.map_err(|error| DriverError::Io {
             context: "cannot read what the VM takes".into(),
             source: std::io::Error::other(error),
@@ -122,6 +137,10 @@ impl Vm for QemuVm {
 
     fn suspend(&self) -> Option<&dyn Suspend> {
         self.can_suspend.then_some(self)
+    }
+
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        (self.can_suspend && self.data_disk.is_some()).then_some(self)
     }
 }
 

@@ -67,11 +67,13 @@ impl Bench {
                 Disk {
                     serial: "root".into(),
                     path: file("root, 1.raw", &[0; 4096]),
+                    layer: None,
                     read_only: true,
                 },
                 Disk {
                     serial: "data".into(),
                     path: file("data.raw", &[0; 4096]),
+                    layer: None,
                     read_only: false,
                 },
             ],
@@ -84,6 +86,15 @@ impl Bench {
     async fn start(&self, code: &[&[u8]]) -> RunningVm {
         let config = self.config(&kernel(&code.concat()));
         self.driver.start(&config).await.unwrap()
+    }
+
+    /// Waits until a guest that counts has gone on.
+    async fn counts_on(&self) {
+        let counted = || fs::read(self.path("vm.log")).unwrap().len();
+        let before = counted();
+        while counted() < before + 5 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     fn console(&self) -> String {
@@ -281,6 +292,23 @@ async fn a_killed_file_server_is_reported_before_the_end() {
     );
 }
 
+/// What the driver looks at is what QEMU locks.
+#[tokio::test]
+async fn a_disk_is_in_use_until_its_vm_is_gone() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    let vm = bench.start(&[COUNT]).await;
+    bench.counts_on().await;
+    let disk = bench.path("data.raw");
+    let released = bench.driver.await_released(&disk);
+    let soon = tokio::time::timeout(Duration::from_millis(200), released).await;
+    assert!(soon.is_err(), "{soon:?}");
+    kill_those_with("qemu-system", &bench.dir.path().to_string_lossy());
+    bench.driver.await_released(&disk).await.unwrap();
+    vm.vm.kill().await.unwrap();
+}
+
 #[tokio::test]
 async fn saved_memory_is_continued_and_what_is_damaged_is_refused() {
     let Some(bench) = Bench::new().await else {
@@ -295,20 +323,14 @@ async fn saved_memory_is_continued_and_what_is_damaged_is_refused() {
     let machine = resume.machine(&config).await.unwrap();
     let mut vm = bench.driver.start(&config).await.unwrap();
     let counted = || fs::read(bench.path("vm.log")).unwrap();
-    let goes_on = async || {
-        let before = counted().len();
-        while counted().len() < before + 5 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    goes_on().await;
+    bench.counts_on().await;
 
     let suspend = vm.vm.suspend().unwrap();
     suspend.pause().await.unwrap();
     let nowhere = suspend.save(&bench.path("no such folder/memory")).await;
     assert!(nowhere.is_err());
     suspend.unpause().await.unwrap();
-    goes_on().await;
+    bench.counts_on().await;
     suspend.pause().await.unwrap();
     suspend.save(&bench.path("memory")).await.unwrap();
     vm.vm.kill().await.unwrap();
@@ -320,7 +342,7 @@ async fn saved_memory_is_continued_and_what_is_damaged_is_refused() {
     let vm = resume.load(&config, &bench.path("memory")).await.unwrap();
     assert_eq!(counted().len(), saved, "it ran before it was told to");
     vm.vm.suspend().unwrap().unpause().await.unwrap();
-    goes_on().await;
+    bench.counts_on().await;
     vm.vm.kill().await.unwrap();
     for pair in counted().windows(2) {
         assert_eq!(
@@ -330,16 +352,67 @@ async fn saved_memory_is_continued_and_what_is_damaged_is_refused() {
         );
     }
 
-    fs::write(bench.path("memory"), b"QEVM, and no more of it").unwrap();
-    let error = resume.load(&config, &bench.path("memory")).await.err();
-    assert!(
-        matches!(&error, Some(DriverError::Start(why)) if !why.is_empty()),
-        "{error:?}"
-    );
-    assert_eq!(command_lines_naming(bench.dir.path()), [""; 0]);
+    for damaged in ["QEVM, and no more of it", "coracle memory 1", "nothing"] {
+        fs::write(bench.path("memory"), damaged).unwrap();
+        let error = resume.load(&config, &bench.path("memory")).await.err();
+        assert!(
+            matches!(&error, Some(DriverError::Start(why)) if !why.is_empty()),
+            "{error:?}"
+        );
+        assert_eq!(command_lines_naming(bench.dir.path()), [""; 0]);
+    }
     let mut other = config.clone();
     other.memory_mib += 1;
     assert_ne!(resume.machine(&other).await.unwrap(), machine);
+}
+
+/// One QEMU saves in both forms, one after the other, and each is known by its first bytes.
+#[tokio::test]
+async fn memory_of_snapshots_and_of_a_suspension_is_continued() {
+    let Some(bench) = Bench::new().await else {
+        return;
+    };
+    if !bench.driver.probe().await.unwrap().capabilities.snapshots {
+        eprintln!("skipped: this QEMU or virtiofsd cannot take snapshots, or there is no qemu-img");
+        return;
+    }
+    let mut config = bench.config(&kernel(COUNT));
+    let vm = bench.driver.start(&config).await.unwrap();
+    bench.counts_on().await;
+    let layer = bench.path("data.qcow2");
+    let layers = bench.driver.layers().unwrap();
+    layers
+        .create(&bench.path("data.raw"), &layer)
+        .await
+        .unwrap();
+    let snapshots = vm.vm.snapshots().unwrap();
+    snapshots.put_on(&layer).await.unwrap();
+    let suspend = vm.vm.suspend().unwrap();
+    let [first, suspended, second] = ["first", "suspended", "second"].map(|name| bench.path(name));
+    snapshots.take(&first, "first").await.unwrap();
+    bench.counts_on().await;
+    suspend.pause().await.unwrap();
+    let checked = suspend.save(&suspended).await.unwrap();
+    assert!(checked > config.memory_mib << 20, "{checked}");
+    suspend.unpause().await.unwrap();
+    bench.counts_on().await;
+    snapshots.take(&second, "second").await.unwrap();
+    bench.counts_on().await;
+    vm.vm.kill().await.unwrap();
+
+    config.disks[1].layer = Some(layer);
+    let resume = bench.driver.resume().unwrap();
+    for (memory, magic) in [
+        (&first, "QEVM"),
+        (&suspended, "coracle memory 1"),
+        (&second, "QEVM"),
+    ] {
+        assert!(fs::read(memory).unwrap().starts_with(magic.as_bytes()));
+        let vm = resume.load(&config, memory).await.unwrap();
+        vm.vm.suspend().unwrap().unpause().await.unwrap();
+        bench.counts_on().await;
+        vm.vm.kill().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ pub struct Disk {
     pub serial: String,
     /// A raw file.
     pub path: PathBuf,
+    /// The layer over it, if there is one (see [`Layers`](crate::Layers)): all writes go there.
+    pub layer: Option<PathBuf>,
     /// Whether the guest may only read.
     pub read_only: bool,
 }

@@ -1,6 +1,7 @@
 //! A driver without a VM: the tests above it play the guest.
 
-use std::path::Path;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -19,6 +20,8 @@ struct State {
     can_suspend: bool,
     fail_save: bool,
     fail_next: Option<String>,
+    in_use: bool,
+    takes: VecDeque<u64>,
     guests: Vec<FakeGuest>,
 }
 
@@ -43,14 +46,25 @@ impl FakeDriver {
         self.lock().can_suspend = true;
     }
 
-    /// Whether the memory of its VMs cannot be written.
+    /// Whether the memory of its VMs, also in snapshots, cannot be written.
     pub fn fail_save(&self, fails: bool) {
         self.lock().fail_save = fails;
+    }
+
+    /// What its VMs tell that they take of the host's memory, in bytes: one after another, the last
+    /// one from then on.
+    pub fn takes(&self, resident_bytes: &[u64]) {
+        self.lock().takes = resident_bytes.iter().copied().collect();
     }
 
     /// Makes the next start fail with this text.
     pub fn fail_next(&self, why: &str) {
         self.lock().fail_next = Some(why.into());
+    }
+
+    /// Whether a VM of another daemon uses the disks.
+    pub fn disks_are_in_use(&self, are: bool) {
+        self.lock().in_use = are;
     }
 
     /// Whether a start was not yet taken.
@@ -76,12 +90,14 @@ impl VmDriver for FakeDriver {
     }
 
     async fn probe(&self) -> Result<HostSupport, DriverError> {
+        let can_suspend = self.lock().can_suspend;
         Ok(HostSupport {
             hypervisor: "fake 1".into(),
             accelerator: "fake".into(),
             accelerator_note: None,
             capabilities: Capabilities {
-                suspend: self.lock().can_suspend,
+                suspend: can_suspend,
+                snapshots: can_suspend,
                 ..Capabilities::default()
             },
         })
@@ -96,12 +112,72 @@ impl VmDriver for FakeDriver {
         }
     }
 
+    async fn await_released(&self, _disk: &Path) -> Result<(), DriverError> {
+        match self.lock().in_use {
+            true => Err(DriverError::Start("a disk is in use".into())),
+            false => Ok(()),
+        }
+    }
+
     async fn start(&self, config: &VmConfig) -> Result<RunningVm, DriverError> {
         self.begin(config, false)
     }
 
     fn resume(&self) -> Option<&dyn Resume> {
         self.lock().can_suspend.then_some(self)
+    }
+
+    fn layers(&self) -> Option<&dyn Layers> {
+        self.lock().can_suspend.then_some(self)
+    }
+}
+
+/// A fake layer is a text file with a tag in each line; the disk under it is never touched.
+#[async_trait]
+impl Layers for FakeDriver {
+    async fn create(&self, _disk: &Path, layer: &Path) -> Result<(), DriverError> {
+        write_tags(layer, &Tags::new())
+    }
+
+    async fn grow(&self, _layer: &Path, _bytes: u64) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    async fn revert(&self, layer: &Path, tag: &str) -> Result<(), DriverError> {
+        match read_tags(layer)?.contains(tag) {
+            true => Ok(()),
+            false => Err(io("there is no such tag", std::io::ErrorKind::NotFound)),
+        }
+    }
+
+    async fn keep(&self, layer: &Path, tags: &Tags) -> Result<(), DriverError> {
+        let kept = &read_tags(layer)? & tags;
+        write_tags(layer, &kept)
+    }
+
+    async fn merge(&self, layer: &Path) -> Result<(), DriverError> {
+        match read_tags(layer)?.is_empty() {
+            true => Ok(()),
+            false => Err(io("there are tags", std::io::ErrorKind::InvalidInput)),
+        }
+    }
+}
+
+fn read_tags(layer: &Path) -> Result<Tags, DriverError> {
+    let text = std::fs::read_to_string(layer);
+    let text = text.map_err(|error| io("the layer cannot be read", error.kind()))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn write_tags(layer: &Path, tags: &Tags) -> Result<(), DriverError> {
+    let lines: String = tags.iter().map(|tag| format!("{tag}\n")).collect();
+    std::fs::write(layer, lines).map_err(|error| io("the layer cannot be written", error.kind()))
+}
+
+fn io(context: &str, kind: std::io::ErrorKind) -> DriverError {
+    DriverError::Io {
+        context: context.into(),
+        source: kind.into(),
     }
 }
 
@@ -133,10 +209,13 @@ impl FakeDriver {
             events: sender.clone(),
             resumed,
         });
+        let mut disks = config.disks.iter();
+        let layer = disks.find_map(|disk| disk.layer.clone());
         Ok(RunningVm {
             vm: Box::new(FakeVm {
                 events: sender,
                 driver: self.clone(),
+                layer: Mutex::new(layer),
             }),
             transport: Box::new(host),
             events,
@@ -147,6 +226,38 @@ impl FakeDriver {
 struct FakeVm {
     events: mpsc::Sender<VmEvent>,
     driver: FakeDriver,
+    layer: Mutex<Option<PathBuf>>,
+}
+
+impl FakeVm {
+    fn layer(&self) -> Option<PathBuf> {
+        self.layer.lock().expect("nobody panics with it").clone()
+    }
+}
+
+#[async_trait]
+impl Snapshots for FakeVm {
+    async fn put_on(&self, layer: &Path) -> Result<(), DriverError> {
+        *self.layer.lock().expect("nobody panics with it") = Some(layer.into());
+        Ok(())
+    }
+
+    async fn take(&self, memory: &Path, tag: &str) -> Result<Duration, DriverError> {
+        let layer = self.layer();
+        let layer = layer.ok_or_else(|| io("no layer", std::io::ErrorKind::NotFound))?;
+        let mut tags = read_tags(&layer)?;
+        tags.insert(tag.into());
+        write_tags(&layer, &tags)?;
+        self.save(memory).await?;
+        Ok(Duration::from_millis(7))
+    }
+
+    async fn keep(&self, tags: &Tags) -> Result<(), DriverError> {
+        match self.layer() {
+            Some(layer) => self.driver.keep(&layer, tags).await,
+            None => Ok(()),
+        }
+    }
 }
 
 #[async_trait]
@@ -159,15 +270,13 @@ impl Suspend for FakeVm {
         Ok(())
     }
 
-    async fn save(&self, memory: &Path) -> Result<(), DriverError> {
-        let failed = |source| DriverError::Io {
-            context: "the memory cannot be written".into(),
-            source,
-        };
+    async fn save(&self, memory: &Path) -> Result<u64, DriverError> {
+        let failed = |kind| io("the memory cannot be written", kind);
         if self.driver.lock().fail_save {
-            return Err(failed(std::io::ErrorKind::StorageFull.into()));
+            return Err(failed(std::io::ErrorKind::StorageFull));
         }
-        std::fs::write(memory, MEMORY).map_err(failed)
+        std::fs::write(memory, MEMORY).map_err(|error| failed(error.kind()))?;
+        Ok(0)
     }
 }
 
@@ -186,10 +295,22 @@ impl Vm for FakeVm {
     }
 
     async fn usage(&self) -> Result<VmUsage, DriverError> {
-        Ok(VmUsage::default())
+        let mut state = self.driver.lock();
+        let resident_bytes = match state.takes.len() {
+            0 | 1 => state.takes.front().copied(),
+            _ => state.takes.pop_front(),
+        };
+        Ok(VmUsage {
+            resident_bytes: resident_bytes.unwrap_or_default(),
+            cpu_ms: 0,
+        })
     }
 
     fn suspend(&self) -> Option<&dyn Suspend> {
+        self.driver.lock().can_suspend.then_some(self)
+    }
+
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
         self.driver.lock().can_suspend.then_some(self)
     }
 }

@@ -9,8 +9,10 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
+mod snapshot;
 mod suspend;
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
 pub use config::{Disk, Share, VmConfig};
+pub use snapshot::{Layers, Snapshots, Tags};
 pub use suspend::{Resume, Suspend};
 
 /// The byte stream of the transport: ordered, reliable, closed when dropped.
@@ -40,6 +43,13 @@ pub trait VmDriver: Send + Sync + 'static {
     /// The network that this driver gives a guest.
     fn guest_network(&self) -> NetworkConfig;
 
+    /// Waits until no VM uses this file of a disk any more; there need not be one. A VM whose daemon was killed ends
+    /// by itself, but some moments later, and until then nothing may be done to its disks. The error says that the
+    /// file is still in use.
+    async fn await_released(&self, _disk: &Path) -> Result<(), DriverError> {
+        Ok(())
+    }
+
     /// Starts a VM. When this returns the guest has begun to boot and the
     /// [`RunningVm::transport`] may be read and written. Whatever it started is
     /// gone again if it fails.
@@ -48,6 +58,12 @@ pub trait VmDriver: Send + Sync + 'static {
     /// How a VM is continued from saved memory, by a driver that can do so on some host
     /// ([`Capabilities::suspend`] says whether on this one).
     fn resume(&self) -> Option<&dyn Resume> {
+        None
+    }
+
+    /// How a disk with snapshots is worked on, by a driver that knows them on some host
+    /// ([`Capabilities::snapshots`] says whether on this one).
+    fn layers(&self) -> Option<&dyn Layers> {
         None
     }
 }
@@ -76,6 +92,11 @@ pub trait Vm: Send + Sync {
 
     /// How its memory is saved; None where [`Capabilities::suspend`] is false.
     fn suspend(&self) -> Option<&dyn Suspend> {
+        None
+    }
+
+    /// How snapshots are taken; None where [`Capabilities::snapshots`] is false.
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
         None
     }
 }
@@ -135,6 +156,9 @@ pub struct HostSupport {
 pub struct Capabilities {
     /// Memory can be saved to a file and the VM continued from it.
     pub suspend: bool,
+    /// Memory and data disk can be kept as they are at an instant, and taken back to it.
+    #[serde(default)]
+    pub snapshots: bool,
     /// Freed guest memory goes back to the host.
     pub free_page_reporting: bool,
     /// Host folders can be shared.

@@ -16,8 +16,9 @@ pub trait Suspend: Send + Sync {
     async fn unpause(&self) -> Result<(), DriverError>;
 
     /// Writes memory and devices of the paused VM to `memory`, a new file, which may be left
-    /// half-written when it fails. It is not synced. The VM stays paused.
-    async fn save(&self, memory: &Path) -> Result<(), DriverError>;
+    /// half-written when it fails. It is not synced. The VM stays paused. Returns of how many bytes, from the
+    /// file's beginning, [`Resume::load`] notices by itself if they are damaged.
+    async fn save(&self, memory: &Path) -> Result<u64, DriverError>;
 }
 
 /// Makes VMs from saved memory.

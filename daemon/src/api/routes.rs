@@ -2,14 +2,17 @@
 
 use std::panic::AssertUnwindSafe;
 
-use coracle_daemon_api::{API_VERSION, ApiError, ErrorCode, Hello, SettingChange, paths};
+use coracle_daemon_api::{
+    API_VERSION, ApiError, ErrorCode, Hello, SettingChange, SnapshotName, paths,
+};
 use futures::{FutureExt, stream};
 use hyper::body::Incoming;
 use hyper::{Method, Request as HttpRequest};
 
 use super::answer::{Answer, body, failure, json, lines};
-use super::{Daemon, debug, logs, progress, shell, swarm};
+use super::{Daemon, debug, logs, progress, shell, swarm, watch};
 use crate::event::Request;
+use crate::snapshots::Snapshots;
 
 /// Answers one request, whatever happens in it.
 pub(super) async fn answer(daemon: Daemon, request: HttpRequest<Incoming>) -> Answer {
@@ -54,6 +57,19 @@ async fn route(daemon: Daemon, request: HttpRequest<Incoming>) -> Result<Answer,
             progress::answer(&daemon, |progress| Request::Restart(options, progress)).await
         }
         (Method::POST, paths::RESET) => progress::answer(&daemon, Request::Reset).await,
+        (Method::GET, paths::SNAPSHOTS) => json(&Snapshots::new(&daemon.paths).list()?),
+        (Method::POST, paths::SNAPSHOTS) => {
+            let SnapshotName { name } = body(request.into_body()).await?;
+            progress::answer(&daemon, |progress| Request::TakeSnapshot(name, progress)).await
+        }
+        (Method::POST, paths::SNAPSHOT_RESTORE) => {
+            let SnapshotName { name } = body(request.into_body()).await?;
+            progress::answer(&daemon, |progress| Request::RestoreSnapshot(name, progress)).await
+        }
+        (Method::POST, paths::SNAPSHOT_DELETE) => {
+            let SnapshotName { name } = body(request.into_body()).await?;
+            progress::answer(&daemon, |progress| Request::DeleteSnapshot(name, progress)).await
+        }
         (Method::GET, paths::SETTINGS) => json(&daemon.ask(Request::Settings).await??),
         (Method::PATCH, paths::SETTINGS) => {
             let wishes: Vec<SettingChange> = body(request.into_body()).await?;
@@ -65,6 +81,10 @@ async fn route(daemon: Daemon, request: HttpRequest<Incoming>) -> Result<Answer,
             let change = body(request.into_body()).await?;
             json(&swarm::change(&daemon, change).await?)
         }
+        (Method::POST, paths::WATCH) => {
+            watch::answer(&daemon, body(request.into_body()).await?).await
+        }
+        (Method::POST, paths::RECLAIM) => json(&daemon.ask(Request::Reclaim).await??),
         (Method::GET, paths::DEBUG) => json(&debug::list(&daemon)),
         (Method::POST, paths::DEBUG) => {
             let request = body(request.into_body()).await?;

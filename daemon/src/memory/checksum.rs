@@ -6,13 +6,13 @@ use crate::platform;
 
 const BUFFER: usize = 1 << 20;
 
-/// CRC-32 over the written parts of a sparse file and where they are.
-pub(super) fn of(path: &Path) -> io::Result<u32> {
+/// CRC-32 over the written parts of a sparse file, from an offset on, and where they are.
+pub(super) fn of(path: &Path, from: u64) -> io::Result<u32> {
     let mut file = File::open(path)?;
     let mut hasher = crc32fast::Hasher::new();
     let mut buffer = vec![0; BUFFER];
     for range in platform::data_ranges(&file)? {
-        let mut at = range.start;
+        let mut at = range.start.max(from);
         file.seek(SeekFrom::Start(at))?;
         while at < range.end {
             let wanted = BUFFER.min((range.end - at) as usize);

@@ -19,11 +19,25 @@ pub(crate) struct Record {
     pub(super) version: u32,
     pub(super) fit: Fit,
     /// For the first words with the agent.
-    pub(crate) token: Token,
+    pub(super) token: Token,
+    /// Whether the agent must be called back first: it was not told to wait.
+    #[serde(default)]
+    pub(super) recall: bool,
     pub(super) disk: DiskStamp,
     /// Length of the file.
     pub(super) bytes: u64,
+    /// How much of it, from its beginning, the driver itself checks for damage.
+    pub(super) checked_bytes: u64,
+    /// Of the rest.
     pub(super) checksum: u32,
+}
+
+/// How the first words with an agent go that comes from a memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Greeting {
+    pub(crate) token: Token,
+    /// It was saved in the middle of a conversation.
+    pub(crate) recall: bool,
 }
 
 /// What a VM must be like to take the memory.
@@ -37,6 +51,9 @@ pub(crate) struct Fit {
     pub(crate) image: String,
     pub(crate) cpus: u32,
     pub(crate) memory_mib: u64,
+    /// The size of the data disk that was wished for, which may be smaller than it is.
+    #[serde(default = "any_size")]
+    pub(crate) disk_gib: u64,
     /// Everything else about the machine, as the driver tells it.
     pub(crate) machine: String,
 }
@@ -50,7 +67,19 @@ pub(crate) struct DiskStamp {
     written_ns: u64,
 }
 
+/// Of a record from before this was kept.
+fn any_size() -> u64 {
+    u64::MAX
+}
+
 impl Record {
+    pub(crate) fn greeting(&self) -> Greeting {
+        Greeting {
+            token: self.token,
+            recall: self.recall,
+        }
+    }
+
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, String> {
         let record: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         match record.version {
@@ -67,9 +96,7 @@ impl Record {
     pub(crate) fn misfit(&self, now: &Fit) -> Option<String> {
         let then = &self.fit;
         let differ = |what: &str, then: &dyn std::fmt::Display, now: &dyn std::fmt::Display| {
-            Some(format!(
-                "{what} is {now} now, and it was suspended with {then}"
-            ))
+            Some(format!("{what} is {now} now, and it was saved with {then}"))
         };
         if then.hypervisor != now.hypervisor {
             differ("the hypervisor", &then.hypervisor, &now.hypervisor)
@@ -85,6 +112,8 @@ impl Record {
                 &then.memory_mib,
                 &now.memory_mib,
             )
+        } else if then.disk_gib < now.disk_gib {
+            Some("the data disk is to grow".into())
         } else if then.machine != now.machine {
             Some("the machine has another shape now (shared folders, virtiofsd)".into())
         } else {

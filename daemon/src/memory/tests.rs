@@ -13,6 +13,7 @@ fn fit() -> Fit {
         image: "1 abc".into(),
         cpus: 2,
         memory_mib: 2048,
+        disk_gib: 64,
         machine: "-smp 2".into(),
     }
 }
@@ -37,7 +38,7 @@ fn saved(place: &Place) -> Record {
     file.set_len(64 << 20).unwrap();
     file.write_all_at(&[7; 4096], 8 << 20).unwrap();
     file.write_all_at(&[9; 4096], 40 << 20).unwrap();
-    place.memory.commit(fit(), [3; 16]).unwrap();
+    place.memory.commit(fit(), [3; 16], 0).unwrap();
     place.memory.read().unwrap().unwrap()
 }
 
@@ -47,7 +48,7 @@ fn what_is_saved_is_found_until_it_is_consumed() {
     assert!(!place.memory.exists() && place.memory.read().is_none());
     let record = saved(&place);
     assert!(place.memory.exists());
-    assert_eq!(record.token, [3; 16]);
+    assert_eq!(record.greeting().token, [3; 16]);
     assert_eq!(record.misfit(&fit()), None);
     assert_eq!(place.memory.verify(&record), Ok(()));
     assert_eq!(place.memory.disk_misfit(&record), None);
@@ -129,6 +130,7 @@ fn another_machine_is_named() {
     assert!(misfit(&|fit| fit.cpus = 1).contains("CPUs"));
     assert!(misfit(&|fit| fit.image = "2".into()).contains("image"));
     assert!(misfit(&|fit| fit.accelerator = "kvm".into()).contains("kvm"));
+    assert!(misfit(&|fit| fit.disk_gib = 65).contains("grow"));
     assert!(misfit(&|fit| fit.machine.clear()).contains("shape"));
 }
 
@@ -147,4 +149,22 @@ fn half_a_suspension_is_tidied_up() {
     fs::write(place.memory.new_file().unwrap(), "half").unwrap();
     assert!(place.memory.tidy().unwrap().is_some());
     assert_eq!(place.memory.tidy().unwrap(), None);
+}
+
+#[test]
+fn what_the_driver_checks_is_not_read_again() {
+    let place = place();
+    let path = place.memory.new_file().unwrap();
+    fs::write(&path, [7; 3 * 4096]).unwrap();
+    place.memory.commit(fit(), [3; 16], 2 * 4096).unwrap();
+    let record = place.memory.read().unwrap().unwrap();
+    let damage = |at: usize| {
+        let mut bytes = fs::read(place.memory.file()).unwrap();
+        bytes[at] = !bytes[at];
+        fs::write(place.memory.file(), bytes).unwrap();
+    };
+    damage(4096);
+    assert_eq!(place.memory.verify(&record), Ok(()));
+    damage(2 * 4096);
+    assert!(place.memory.verify(&record).is_err());
 }

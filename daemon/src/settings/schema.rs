@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::disks;
+
 use super::proxy::{self, Proxies};
 use super::{engine_config, ignored, registry, shares};
 
@@ -219,7 +221,7 @@ fn between(value: &Value, least: u64, most: u64, why: &str) -> Result<(), String
 }
 
 fn only_grows(value: &Value, facts: &HostFacts) -> Result<(), String> {
-    let now = facts.data_disk.metadata().map_or(0, |file| file.len()) >> 30;
+    let now = disks::data_size(&facts.data_disk).0 >> 30;
     match value.as_u64() {
         Some(wanted) if wanted < now => Err(format!(
             "can only grow, and the data disk has {now} GiB already: \

@@ -22,7 +22,7 @@ impl BackingOff {
             Input::Event(RunEvent::Deadline(id)) if id == self.over.id => Booting::enter(context),
             Input::Event(_) => State::BackingOff(self),
             Input::Stop | Input::Shutdown => Stopped::enter(context),
-            Input::Start | Input::Restart | Input::Reset => {
+            Input::Start | Input::Restart | Input::Restore | Input::Reset => {
                 Stopped::enter(context);
                 Stopped.on(context, input)
             }

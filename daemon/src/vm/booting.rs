@@ -12,7 +12,7 @@ use super::stopping::{Plan, Stopping};
 use super::{Context, Input, State};
 use crate::event::RunEvent;
 use crate::guest::{self, Session};
-use crate::memory::Token;
+use crate::memory::{Greeting, Record, Token};
 use crate::task::Task;
 
 /// From the look at the host until the agent's hello.
@@ -25,8 +25,8 @@ enum Phase {
     Starting {
         task: Task,
         origin: Box<Origin>,
-        /// With saved memory: the token for the first words.
-        resumed: Option<Token>,
+        /// With saved memory: how the first words go.
+        resumed: Option<Greeting>,
     },
     /// The guest boots.
     Guest {
@@ -69,7 +69,11 @@ impl Booting {
         token: Token,
     ) -> State {
         context.engine_soon("the VM was not suspended and is back in a moment");
-        await_hello(context, machine, transport, Some(token))
+        let greeting = Greeting {
+            token,
+            recall: false,
+        };
+        await_hello(context, machine, transport, Some(greeting))
     }
 
     pub(super) fn on(self, context: &mut Context, input: Input) -> State {
@@ -191,7 +195,7 @@ fn start(context: &mut Context, prepared: Prepared) -> State {
         resumed: prepared.memory.is_some(),
         settings: context.settings.clone(),
     });
-    let resumed = prepared.memory.as_ref().map(|record| record.token);
+    let resumed = prepared.memory.as_ref().map(Record::greeting);
     let memory = context.memory.clone();
     let task = Task::spawn(async move {
         let started = match prepared.memory {
@@ -236,7 +240,7 @@ fn boot(
     context: &mut Context,
     running: RunningVm,
     origin: Box<Origin>,
-    resumed: Option<Token>,
+    resumed: Option<Greeting>,
 ) -> State {
     let (machine, transport) = Machine::new(running, origin, context.reporter());
     await_hello(context, machine, transport, resumed)
@@ -246,12 +250,12 @@ fn await_hello(
     context: &mut Context,
     machine: Machine,
     transport: Box<dyn ByteStream>,
-    token: Option<Token>,
+    greeting: Option<Greeting>,
 ) -> State {
     let (secret, clock) = (machine.origin.secret.clone(), context.options.clock);
     let reporter = context.reporter();
     let hello = Task::spawn(async move {
-        let hello = guest::hello(transport, secret, token, clock).await;
+        let hello = guest::hello(transport, secret, greeting, clock).await;
         reporter.send(RunEvent::Hello(hello)).await;
     });
     let deadline = context.deadline(context.options.limits.hello);

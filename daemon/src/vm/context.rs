@@ -20,6 +20,7 @@ use crate::event::{Event, Reporter, RunEvent};
 use crate::memory::SavedMemory;
 use crate::options::Options;
 use crate::settings::Settings;
+use crate::snapshots::Snapshots;
 use crate::task::Task;
 
 /// What the states share.
@@ -38,6 +39,9 @@ pub(crate) struct Context {
     pub(super) when_up: Option<Input>,
     /// Of a suspended VM.
     pub(crate) memory: SavedMemory,
+    pub(crate) snapshots: Snapshots,
+    /// What has become of the work on a snapshot; the loop tells those who wait for it.
+    pub(crate) snapshot_outcome: Option<Result<(), ApiError>>,
     /// What the next start should say of the end before it.
     pub(super) unfinished: Option<&'static str>,
     /// When it ended by itself since a person started it.
@@ -122,8 +126,12 @@ impl Context {
             tracing::warn!(%error, "the folder of the VM's memory could not be tidied");
             None
         });
+        let snapshots = Snapshots::new(&paths);
+        snapshots.tidy();
         Self {
             memory,
+            snapshots,
+            snapshot_outcome: None,
             unfinished,
             refusals: Vec::new(),
             when_up: None,
@@ -152,6 +160,11 @@ impl Context {
             run: self.run,
             events: self.events.clone(),
         }
+    }
+
+    /// A way to the loop.
+    pub(crate) fn events(&self) -> mpsc::Sender<Event> {
+        self.events.clone()
     }
 
     pub(super) fn announce(&mut self, stage: Stage, message: impl Into<String>) {
@@ -206,10 +219,12 @@ impl Context {
     }
 
     /// The end of a VM, or of the attempt to make one: nothing it reports counts any more,
-    /// and nothing that was its own is left.
+    /// and nothing that was its own is left. What is suspended stays so.
     pub(super) fn vm_gone(&mut self) {
         self.vm_sleeps();
-        disks::remove_config(&self.paths.config_disk());
+        if !self.memory.exists() {
+            disks::remove_config(&self.paths.config_disk());
+        }
     }
 
     /// As [`vm_gone`](Self::vm_gone), but it will be back, with the secret of its boot.
@@ -221,7 +236,8 @@ impl Context {
     }
 
     pub(super) fn delete_data(&mut self) {
-        if let Err(error) = disks::delete_data(&self.paths.data_disk()) {
+        let deleted = disks::delete_data(&self.paths.data_disk());
+        if let Err(error) = deleted.and_then(|()| self.snapshots.clear()) {
             self.facts.last_error = Some(error);
         }
     }

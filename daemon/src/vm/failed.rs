@@ -22,7 +22,7 @@ impl Failed {
         match input {
             Input::Event(_) => State::Failed(self),
             Input::Stop | Input::Shutdown => Stopped::enter(context),
-            Input::Start | Input::Restart | Input::Reset => {
+            Input::Start | Input::Restart | Input::Restore | Input::Reset => {
                 Stopped::enter(context);
                 Stopped.on(context, input)
             }

@@ -33,6 +33,7 @@ impl Live {
             Input::Stop | Input::Shutdown | Input::Restart | Input::Reset => {
                 Step::To(Stopping::in_order(context, self, Plan::of(input)))
             }
+            Input::Restore => Step::To(Stopping::at_once(context, self.machine, Plan::Start)),
             Input::Event(RunEvent::Driver(VmEvent::Exited(reason))) => {
                 context.vm_gone();
                 let error = ApiError::new(ErrorCode::VmFailed, describe(&reason));

@@ -8,9 +8,10 @@ use coracle_engine_proxy::MountPolicy;
 use coracle_guest_api::boot::{NetworkConfig, ShareMount};
 use coracle_guest_api::{BootConfig, CONFIG_DISK, DATA_DISK, PROTOCOL_VERSION, ROOT_DISK};
 use coracle_host_paths::HostPaths;
-use coracle_vm_driver::{Disk, DriverError, HostSupport, Share, VmConfig};
+use coracle_vm_driver::{Disk, DriverError, HostSupport, Layers, Share, VmConfig};
 
 use super::context::Sizes;
+use super::restore::restore_pending;
 use crate::disks;
 use crate::event::{Reporter, RunEvent};
 use crate::image::Image;
@@ -18,6 +19,11 @@ use crate::memory::{Fit, Record, SavedMemory};
 use crate::options::Options;
 use crate::platform;
 use crate::settings::{Settings, certificates, check_share_exists};
+use crate::snapshots::Snapshots;
+
+/// What the guest's kernel is told: a guest whose kernel or first process has died ends, so that it can
+/// be started again; free memory is given back in pieces of 2^5 pages, 128 KiB.
+const KERNEL: &str = "panic=-1 page_reporting.page_reporting_order=5";
 
 /// A machine that can be started.
 pub(crate) struct Prepared {
@@ -59,6 +65,8 @@ async fn prepare(
             "Looking at the host and the VM image",
         ))
         .await;
+    await_disk(&options, &paths).await?;
+    restore_pending(&options, &paths, &settings, reporter).await?;
     let image = Image::find(&options.image_dir)?;
     let host = options.driver.probe().await.map_err(driver_error)?;
     reporter
@@ -67,13 +75,12 @@ async fn prepare(
     let network = options.driver.guest_network();
     let (image_now, settings_now, home) = (image.clone(), settings.clone(), paths.clone());
     let planned = blocking(move || plan(&image_now, &settings_now, &home, network)).await?;
-    let (boot, config) = planned;
-    let fit = fit(&options, &image, &host, &config).await?;
+    let (boot, mut config) = planned;
+    let fit = fit(&options, &image, &host, &config, settings.disk_gib).await?;
     let memory = SavedMemory::new(&paths);
     let (fit_now, looking) = (fit.clone(), memory.clone());
-    let (boot_now, home, disk_gib) = (boot.clone(), paths.clone(), settings.disk_gib);
-    let found =
-        blocking(move || Ok(find(&looking, fit_now.as_ref(), &boot_now, &home, disk_gib))).await?;
+    let (boot_now, home) = (boot.clone(), paths.clone());
+    let found = blocking(move || Ok(find(&looking, fit_now.as_ref(), &boot_now, &home))).await?;
     let (secret, record) = match found {
         Found::Fitting { record, secret } => (secret, Some(*record)),
         found => {
@@ -82,15 +89,18 @@ async fn prepare(
                 tracing::warn!("{said}");
                 reporter.send(stage(Stage::Preparing, &said)).await;
             }
-            let (config_disk, data_disk) = (paths.config_disk(), paths.data_disk());
+            prepare_data(&options, &paths, settings.disk_gib, reporter).await?;
+            let config_disk = paths.config_disk();
             blocking(move || {
                 disks::write_config(&config_disk, &boot)?;
-                disks::prepare_data(&data_disk, disk_gib)?;
                 Ok((boot.secret, None))
             })
             .await?
         }
     };
+    for disk in config.disks.iter_mut().filter(|disk| !disk.read_only) {
+        disk.layer = disks::present_layer(&disk.path);
+    }
     Ok(Prepared {
         config,
         secret,
@@ -111,6 +121,62 @@ async fn prepare(
     })
 }
 
+/// The VM of a daemon that was killed may still be on its way to its end. The one place to wait for that: before a
+/// restore, a merge or a start touch the data disk.
+async fn await_disk(options: &Options, paths: &HostPaths) -> Result<(), ApiError> {
+    let disk = paths.data_disk();
+    for file in [disks::layer(&disk), disk] {
+        let released = options.driver.await_released(&file).await;
+        released.map_err(driver_error)?;
+    }
+    Ok(())
+}
+
+/// Makes the data disk, or lets it grow. What deleted snapshots have left in it goes.
+async fn prepare_data(
+    options: &Options,
+    paths: &HostPaths,
+    gib: u64,
+    reporter: &Reporter,
+) -> Result<(), ApiError> {
+    let disk = paths.data_disk();
+    if let (Some(layer), Some(layers)) = (disks::present_layer(&disk), options.driver.layers()) {
+        if let Err(error) = tidy_layer(layers, &layer, paths, reporter).await {
+            // The VM boots from it all the same.
+            let said = format!("The data disk keeps what deleted snapshots have left: {error}");
+            tracing::warn!("{said}");
+            let event = RunEvent::Stage(Stage::Preparing, said);
+            reporter.send(event).await;
+        }
+        if layer.exists() {
+            return match disks::data_size(&disk).0 < gib << 30 {
+                true => layers.grow(&layer, gib << 30).await.map_err(driver_error),
+                false => Ok(()),
+            };
+        }
+    }
+    blocking(move || disks::prepare_data(&disk, gib)).await
+}
+
+async fn tidy_layer(
+    layers: &dyn Layers,
+    layer: &Path,
+    paths: &HostPaths,
+    reporter: &Reporter,
+) -> Result<(), ApiError> {
+    let tags = Snapshots::new(paths).tags()?;
+    layers.keep(layer, &tags).await.map_err(driver_error)?;
+    if !tags.is_empty() {
+        return Ok(());
+    }
+    let said = "Merging the data disk: there are no snapshots any more";
+    let event = RunEvent::Stage(Stage::Preparing, said.into());
+    reporter.send(event).await;
+    layers.merge(layer).await.map_err(driver_error)?;
+    let disk = paths.data_disk();
+    blocking(move || disks::remove_layer(&disk)).await
+}
+
 /// What a suspended VM has left.
 enum Found {
     Nothing,
@@ -123,13 +189,7 @@ enum Found {
     Misfit(String),
 }
 
-fn find(
-    memory: &SavedMemory,
-    fit: Option<&Fit>,
-    boot: &BootConfig,
-    paths: &HostPaths,
-    disk_gib: u64,
-) -> Found {
+fn find(memory: &SavedMemory, fit: Option<&Fit>, boot: &BootConfig, paths: &HostPaths) -> Found {
     let record = match memory.read() {
         None => return Found::Nothing,
         Some(Ok(record)) => record,
@@ -140,9 +200,6 @@ fn find(
     };
     if let Some(why) = record.misfit(fit) {
         return Found::Misfit(why);
-    }
-    if disks::data_size(&paths.data_disk()).0 < disk_gib << 30 {
-        return Found::Misfit("the data disk is to grow".into());
     }
     if let Some(why) = memory.disk_misfit(&record) {
         return Found::Misfit(why.into());
@@ -171,11 +228,13 @@ pub(super) fn set_aside(memory: &SavedMemory, why: &str) -> String {
     sentence
 }
 
-async fn fit(
+/// What memory of a VM of this configuration fits; None where it cannot be saved.
+pub(super) async fn fit(
     options: &Options,
     image: &Image,
     host: &HostSupport,
     config: &VmConfig,
+    disk_gib: u64,
 ) -> Result<Option<Fit>, ApiError> {
     let Some(driver) = options
         .driver
@@ -190,11 +249,12 @@ async fn fit(
         image: image.identity.clone(),
         cpus: config.cpus,
         memory_mib: config.memory_mib,
+        disk_gib,
         machine: driver.machine(config).await.map_err(driver_error)?,
     }))
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     act: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
     tokio::task::spawn_blocking(act)
@@ -203,7 +263,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// What the guest is to be told, with a fresh secret, and the machine.
-fn plan(
+pub(super) fn plan(
     image: &Image,
     settings: &Settings,
     paths: &HostPaths,
@@ -228,6 +288,7 @@ fn machine(image: &Image, settings: &Settings, paths: &HostPaths, boot: &BootCon
     let disk = |serial: &str, path: &Path, read_only| Disk {
         serial: serial.into(),
         path: path.into(),
+        layer: None,
         read_only,
     };
     VmConfig {
@@ -236,8 +297,7 @@ fn machine(image: &Image, settings: &Settings, paths: &HostPaths, boot: &BootCon
         memory_mib: settings.memory_mib,
         kernel: image.kernel.clone(),
         initramfs: image.initramfs.clone(),
-        // A guest whose kernel or first process has died ends, so that it can be started again.
-        cmdline: "panic=-1".into(),
+        cmdline: KERNEL.into(),
         disks: vec![
             disk(ROOT_DISK, &image.root, true),
             disk(CONFIG_DISK, &paths.config_disk(), true),
@@ -310,11 +370,11 @@ fn secret() -> String {
 
 /// As it crosses the API.
 pub(super) fn driver_error(error: DriverError) -> ApiError {
-    let code = match error {
+    let code = match &error {
         DriverError::Missing(_) => ErrorCode::Missing,
         DriverError::Config(_) => ErrorCode::InvalidInput,
         DriverError::Start(_) | DriverError::Timeout { .. } => ErrorCode::VmFailed,
-        DriverError::Io { .. } => ErrorCode::Host,
+        DriverError::Io { context, source } => return ApiError::host(context, source),
     };
     ApiError::new(code, error.to_string())
 }

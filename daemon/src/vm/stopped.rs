@@ -29,6 +29,10 @@ impl Stopped {
                 context.forgive();
                 Booting::enter(context)
             }
+            Input::Restore => {
+                context.forgive();
+                Booting::enter(context)
+            }
             Input::Shutdown => {
                 forget_memory(context);
                 Self::enter(context)
@@ -46,6 +50,9 @@ impl Stopped {
 
 /// A suspended VM is given up; what it had written is on its disk.
 fn forget_memory(context: &mut Context) {
+    if let Err(error) = context.snapshots.settle() {
+        tracing::warn!(%error, "a restore is still intended");
+    }
     if !context.memory.exists() {
         return;
     }

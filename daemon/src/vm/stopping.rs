@@ -52,7 +52,7 @@ impl Plan {
     /// What a person wants.
     pub(super) fn of(wish: Input) -> Self {
         match wish {
-            Input::Start | Input::Restart => Self::Start,
+            Input::Start | Input::Restart | Input::Restore => Self::Start,
             Input::Reset => Self::Reset,
             Input::Stop | Input::Shutdown | Input::Event(_) => Self::Stop,
         }
@@ -136,7 +136,7 @@ impl Stopping {
         match input {
             Input::Event(event) => return self.on_event(context, event),
             // A deletion that someone was promised is not taken back.
-            Input::Start | Input::Restart | Input::Stop | Input::Shutdown
+            Input::Start | Input::Restart | Input::Restore | Input::Stop | Input::Shutdown
                 if matches!(self.plan, Plan::Reset) => {}
             wish => self.plan = Plan::of(wish),
         }

@@ -130,7 +130,9 @@ impl Suspending {
     fn stay(self, context: &mut Context, session: Session, error: ApiError) -> State {
         let machine = self.machine;
         // Whoever wants something else than the suspension can have it now.
-        if let Some(wish @ (Input::Shutdown | Input::Restart | Input::Reset)) = self.then {
+        if let Some(wish @ (Input::Shutdown | Input::Restart | Input::Restore | Input::Reset)) =
+            self.then
+        {
             let live = Live { machine, session };
             return Stopping::in_order(context, live, Plan::of(wish));
         }
@@ -153,7 +155,9 @@ impl Suspending {
             trouble,
             ..
         } = self;
-        if let Some(wish @ (Input::Shutdown | Input::Restart | Input::Reset)) = then {
+        if let Some(wish @ (Input::Shutdown | Input::Restart | Input::Restore | Input::Reset)) =
+            then
+        {
             return Stopping::at_once(context, machine, Plan::of(wish));
         }
         match (trouble, transport) {
@@ -225,10 +229,10 @@ async fn save(
         let file = memory
             .new_file()
             .map_err(|error| ApiError::host("cannot write the VM's memory", &error))?;
-        suspend.save(&file).await.map_err(driver_error)?;
+        let checked = suspend.save(&file).await.map_err(driver_error)?;
         let saved = begun.elapsed();
         let memory = memory.clone();
-        tokio::task::spawn_blocking(move || memory.commit(fit, token))
+        tokio::task::spawn_blocking(move || memory.commit(fit, token, checked))
             .await
             .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
         tracing::info!(?saved, committed = ?begun.elapsed(), "the memory is on the disk");

@@ -38,6 +38,7 @@ pub(crate) fn limits() -> Limits {
         sync: PATIENCE,
         kill: PATIENCE,
         answer: PATIENCE,
+        still: Duration::from_millis(10),
         back_off: Duration::from_millis(10),
         restarts: 2,
         window: PATIENCE,
@@ -119,6 +120,12 @@ impl Bench {
     pub(crate) async fn woken(&self, token: Token) -> Guest {
         until("a VM is resumed", async || self.driver.has_guest()).await;
         Guest::go_on(self.driver.take_guest().unwrap(), Script::default(), token)
+    }
+
+    /// The next VM's guest, which comes from a snapshot.
+    pub(crate) async fn returned(&self, token: Token) -> Guest {
+        until("a VM is resumed", async || self.driver.has_guest()).await;
+        Guest::go_back(self.driver.take_guest().unwrap(), Script::default(), token)
     }
 
     /// Starts and plays a guest without troubles.

@@ -10,7 +10,8 @@ use coracle_guest_api::exec::{self, ExecFrame};
 use coracle_guest_api::mux::{self, End, MuxStream, Opener};
 use coracle_guest_api::status::{AgentEvent, AgentStatus, EngineState};
 use coracle_guest_api::{
-    HelloReply, PROTOCOL_VERSION, StreamHeader, StreamReply, message, preamble,
+    AgentError, AgentErrorCode, HelloReply, PROTOCOL_VERSION, StreamHeader, StreamReply, message,
+    preamble,
 };
 use coracle_vm_driver::fake::FakeGuest;
 use coracle_vm_driver::{ExitReason, VmConfig, VmEvent};
@@ -32,6 +33,8 @@ pub(crate) struct Script {
     pub(crate) protocol: u32,
     /// Whether an order to shut down is carried out.
     pub(crate) obeys: bool,
+    /// Why it does not give back what it can do without.
+    pub(crate) keeps: Option<&'static str>,
     /// The engine's state from the beginning.
     pub(crate) engine: EngineState,
 }
@@ -41,6 +44,7 @@ impl Default for Script {
         Self {
             protocol: PROTOCOL_VERSION,
             obeys: true,
+            keeps: None,
             engine: EngineState::Ready,
         }
     }
@@ -63,6 +67,8 @@ struct Agent {
     shutdowns: watch::Sender<usize>,
     /// The token of a suspension that was ordered.
     suspended: watch::Sender<Option<Token>>,
+    /// The token of the last snapshot.
+    snapshot: watch::Sender<Option<Token>>,
     /// The time that it was told last.
     told_ns: watch::Sender<u64>,
 }
@@ -76,6 +82,12 @@ impl Guest {
         Self::live(fake, script, None)
     }
 
+    /// A guest that goes on where [`snapshot`](Self::snapshot) was taken, and must be called back.
+    pub(crate) fn go_back(fake: FakeGuest, script: Script, token: Token) -> Self {
+        assert!(fake.resumed, "it boots");
+        Self::begin(fake, script, Some(token), Some(preamble::recall(&token)))
+    }
+
     /// A guest that goes on where [`suspended`](Self::suspended) was.
     pub(crate) fn go_on(fake: FakeGuest, script: Script, token: Token) -> Self {
         assert!(fake.resumed, "it boots");
@@ -83,6 +95,16 @@ impl Guest {
     }
 
     fn live(fake: FakeGuest, script: Script, token: Option<Token>) -> Self {
+        Self::begin(fake, script, token, None)
+    }
+
+    /// `awaits` is what it must hear before anything else.
+    fn begin(
+        mut fake: FakeGuest,
+        script: Script,
+        token: Option<Token>,
+        awaits: Option<Vec<u8>>,
+    ) -> Self {
         let disk = fake
             .config
             .disks
@@ -96,10 +118,18 @@ impl Guest {
             events: broadcast::channel(16).0,
             shutdowns: watch::Sender::new(0),
             suspended: watch::Sender::new(None),
+            snapshot: watch::Sender::new(None),
             told_ns: watch::Sender::new(0),
         });
         let (announce, opener) = watch::channel(None);
-        let task = tokio::spawn(live(agent.clone(), fake.transport, announce, token));
+        let living = agent.clone();
+        let task = tokio::spawn(async move {
+            let mut heard = Vec::new();
+            while awaits.as_ref().is_some_and(|call| !heard.ends_with(call)) {
+                heard.push(fake.transport.read_u8().await.unwrap());
+            }
+            live(living, fake.transport, announce, token).await;
+        });
         Self {
             config: fake.config,
             boot,
@@ -146,6 +176,13 @@ impl Guest {
     pub(crate) async fn suspended(&self) -> Token {
         let mut suspended = self.agent.suspended.subscribe();
         let token = suspended.wait_for(Option::is_some).await.unwrap();
+        token.unwrap()
+    }
+
+    /// The token of the last snapshot, once there was one.
+    pub(crate) async fn snapshot(&self) -> Token {
+        let mut snapshot = self.agent.snapshot.subscribe();
+        let token = snapshot.wait_for(Option::is_some).await.unwrap();
         token.unwrap()
     }
 
@@ -212,6 +249,10 @@ async fn serve(agent: Arc<Agent>, mut stream: MuxStream) {
         StreamHeader::Status => StreamReply::Ok {
             status: Some(Box::new(status(&agent))),
         },
+        StreamHeader::Reclaim => match agent.script.keeps {
+            Some(why) => StreamReply::Err(AgentError::new(AgentErrorCode::Internal, why)),
+            None => StreamReply::OK,
+        },
         _ => StreamReply::OK,
     };
     // Subscribed first: what the test says after it has seen an event is not missed.
@@ -262,6 +303,11 @@ async fn serve(agent: Arc<Agent>, mut stream: MuxStream) {
             // Else the order is taken back.
             let go = stream.read_u8().await;
             agent.suspended.send_replace(go.is_ok().then_some(token));
+        }
+        StreamHeader::Snapshot { token } => {
+            agent.snapshot.send_replace(Some(token));
+            // Until the host has what it wants.
+            let _ = stream.read_u8().await;
         }
         StreamHeader::Shutdown => {
             agent.shutdowns.send_modify(|count| *count += 1);

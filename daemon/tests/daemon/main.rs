@@ -9,4 +9,6 @@ mod lifecycle;
 mod names;
 mod ownership;
 mod ports;
+mod reclaim;
+mod snapshots;
 mod suspend;

@@ -75,6 +75,24 @@ async fn a_stop_suspends_and_a_start_goes_on() {
     }
 }
 
+/// What is wrong is mended, and the VM goes on where it was.
+#[tokio::test]
+async fn a_start_that_cannot_begin_leaves_the_vm_suspended() {
+    let bench = bench().await;
+    let token = suspended(&bench).await;
+    let image = bench.options.image_dir.clone();
+    let away = image.with_extension("away");
+    fs::rename(&image, &away).unwrap();
+    let none = StartOptions::default();
+    let error = bench.client.start(&none, |_| {}).await.unwrap_err();
+    assert!(error.to_string().contains("image"), "{error}");
+    assert_eq!(bench.status().await.vm.state, VmState::Suspended);
+    fs::rename(&away, &image).unwrap();
+    let ((said, status), _guest) = tokio::join!(start(&bench, &none), bench.woken(token));
+    assert!(said.contains("Resuming"), "{said}");
+    assert_eq!(status.vm.state, VmState::Running);
+}
+
 #[tokio::test]
 async fn another_daemon_resumes_and_tells_its_time() {
     let mut bench = bench().await;

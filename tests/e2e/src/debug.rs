@@ -15,6 +15,7 @@ pub(crate) const SUITE: Suite = Suite {
     tests: tests![
         voting::all_three_of_the_voting_app,
         sessions::listed_stopped_and_ended_with_the_container,
+        sessions::service_of_a_swarm_and_its_next_replica,
         sessions::configuration_is_added_to_launch_json,
         access::not_from_a_container_through_the_gateway,
         access::not_by_another_user,

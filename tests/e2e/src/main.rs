@@ -14,9 +14,11 @@ mod images;
 mod limits;
 mod names;
 mod ports;
+mod reclaim;
 mod registry;
 mod reload;
 mod skips;
+mod snapshot;
 mod suite;
 mod suspend;
 mod swarm;
@@ -41,7 +43,9 @@ const IN_VM: &[Suite] = &[
     debug::SUITE,
     badinput::IN_VM,
     limits::SUITE,
+    reclaim::SUITE,
     suspend::SUITE,
+    snapshot::SUITE,
     engine::LIFE,
     badinput::LIFE,
 ];

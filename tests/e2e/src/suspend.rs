@@ -9,6 +9,8 @@ mod times;
 
 use crate::suite::{Suite, tests};
 
+pub(crate) use cycle::{boot_id, is_suspended, resume, suspend};
+
 pub(crate) const SUITE: Suite = Suite {
     name: "suspend",
     tests: tests![

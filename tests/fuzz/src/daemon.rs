@@ -1,7 +1,8 @@
 //! What clients send, and what a person writes.
 
 use coracle_daemon_api::{
-    ApiError, Hello, Progress, SettingChange, StartOptions, Status, StopOptions,
+    ApiError, Hello, Progress, SettingChange, StartOptions, Status, StopOptions, WatchLine,
+    WatchRequest,
 };
 use coracle_engine_proxy::MountPolicy;
 use coracle_guest_api::exec::ExecRequest;
@@ -19,6 +20,8 @@ pub fn daemon_api(data: &[u8]) {
         stable::<Status>(line);
         stable::<StopOptions>(line);
         stable::<Vec<SettingChange>>(line);
+        stable::<WatchLine>(line);
+        stable::<WatchRequest>(line);
     }
 }
 

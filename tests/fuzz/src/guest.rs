@@ -51,6 +51,8 @@ pub fn preamble(data: &[u8]) {
     let _ = block_on(preamble::connect(&mut stream, nonce, &hello));
     let mut stream = tokio::io::join(data, tokio::io::sink());
     let _ = block_on(preamble::reconnect(&mut stream, nonce, &hello));
+    let mut stream = tokio::io::join(data, tokio::io::sink());
+    let _ = block_on(preamble::call_back(&mut stream, nonce, &hello));
     let reply = HelloReply {
         protocol: 1,
         agent_version: "0".into(),

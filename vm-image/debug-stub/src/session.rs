@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use gdbstub::conn::Connection;
 use gdbstub::stub::state_machine::GdbStubStateMachine;
-use gdbstub::stub::{DisconnectReason, GdbStubBuilder};
+use gdbstub::stub::{DisconnectReason, GdbStubBuilder, MultiThreadStopReason};
 use nix::sys::signal::{Signal, kill};
 
 use crate::target::Process;
@@ -58,8 +58,11 @@ pub(crate) fn serve(process: &mut Process, stream: &UnixStream) -> Result<(), Br
                 }
             }
             GdbStubStateMachine::CtrlCInterrupt(asked) => {
-                let reason = process.interrupt()?;
-                asked.interrupt_handled(process, reason).map_err(protocol)?
+                process.tracer.interrupt();
+                let not_yet = None::<MultiThreadStopReason<u64>>;
+                asked
+                    .interrupt_handled(process, not_yet)
+                    .map_err(protocol)?
             }
             GdbStubStateMachine::Disconnected(end) => {
                 if end.get_reason() == DisconnectReason::Kill {

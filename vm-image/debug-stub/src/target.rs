@@ -49,11 +49,6 @@ impl Process {
     pub(crate) fn take_stop(&mut self) -> io::Result<Option<MultiThreadStopReason<u64>>> {
         Ok(self.tracer.take_stop()?.map(reason))
     }
-
-    /// Stops all threads; says why they have stopped, which may be something else.
-    pub(crate) fn interrupt(&mut self) -> io::Result<Option<MultiThreadStopReason<u64>>> {
-        Ok(self.tracer.interrupt()?.map(reason))
-    }
 }
 
 fn reason((tid, stop): (Pid, Stop)) -> MultiThreadStopReason<u64> {

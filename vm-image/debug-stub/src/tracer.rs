@@ -51,6 +51,8 @@ pub(crate) struct Tracer {
     end: Option<End>,
     /// Whether threads that stop stay stopped.
     held: bool,
+    /// Whether the client has asked for a stop that was not reported.
+    interrupted: bool,
     children: Children,
 }
 
@@ -71,6 +73,7 @@ impl Tracer {
             strangers: BTreeSet::new(),
             end: None,
             held: true,
+            interrupted: false,
             children,
         };
         // Threads that were being born while the list was read are in the next one.
@@ -141,10 +144,12 @@ impl Tracer {
     /// What there is to report, with all threads stopped; `None` when they still run.
     pub(crate) fn take_stop(&mut self) -> io::Result<Option<(Pid, Stop)>> {
         self.pump();
-        if self.end.is_none() && !self.threads.values().any(Thread::has_news) {
+        let news = self.threads.values().any(Thread::has_news);
+        if self.end.is_none() && !news && !self.interrupted {
             return Ok(None);
         }
         self.stop_all(None)?;
+        self.interrupted = false;
         if let Some(end) = self.end {
             return Ok(Some((self.pid, Stop::End(end))));
         }
@@ -152,28 +157,27 @@ impl Tracer {
             .threads
             .iter_mut()
             .find(|(_, thread)| thread.has_news());
-        Ok(news.and_then(|(tid, thread)| {
-            let stop = thread.pending.take()?;
-            if let Stop::Signal(signal) = stop {
-                thread.reported = signal;
-            }
-            Some((*tid, stop))
-        }))
+        let Some((tid, thread)) = news else {
+            return Ok(self.threads().next().map(|tid| (tid, Stop::Interrupted)));
+        };
+        let stop = thread.pending.take();
+        if let Some(Stop::Signal(signal)) = stop {
+            thread.reported = signal;
+        }
+        Ok(stop.map(|stop| (*tid, stop)))
+    }
+
+    /// The client asks for a stop: the next one that is reported, once the threads have been
+    /// resumed if they are stopped now. GDB asks also while it looks at a stop that it is about
+    /// to pass over, and takes the first stop after its next resumption for the answer.
+    pub(crate) fn interrupt(&mut self) {
+        self.interrupted = true;
     }
 
     /// Waits until something may have happened to the threads, or there is something to read;
     /// whether there is something to read.
     pub(crate) fn wait_or_read(&self, other: BorrowedFd<'_>) -> io::Result<bool> {
         self.children.wait_or_read(other)
-    }
-
-    /// Stops all threads because the client asks for it.
-    pub(crate) fn interrupt(&mut self) -> io::Result<Option<(Pid, Stop)>> {
-        self.stop_all(None)?;
-        match self.take_stop()? {
-            None => Ok(self.threads().next().map(|tid| (tid, Stop::Interrupted))),
-            stop => Ok(stop),
-        }
     }
 
     /// The watchpoints have changed: tells all threads, which are stopped.

@@ -13,6 +13,7 @@ use crate::debug;
 use crate::early::EarlyBoot;
 use crate::log_ring::LogRing;
 use crate::reaper::Reaper;
+use crate::recall::Recall;
 use crate::suspension::Suspending;
 
 /// The guest, as its parts know it.
@@ -41,6 +42,8 @@ pub(crate) struct Guest {
     pub(crate) power_off: Notify,
     /// Asks for the transport to be left.
     pub(crate) suspending: Suspending,
+    /// Calls back to it.
+    pub(crate) recall: Recall,
 }
 
 /// One ring per program.
@@ -91,6 +94,7 @@ impl Guest {
             python: debug::python::Ports::default(),
             power_off: Notify::new(),
             suspending: Suspending::default(),
+            recall: Recall::default(),
         }
     }
 

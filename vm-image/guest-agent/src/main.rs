@@ -30,6 +30,8 @@ mod ports;
 mod power;
 mod power_button;
 mod reaper;
+mod recall;
+mod reclaim;
 mod registry_ca;
 mod resolver;
 mod serve;

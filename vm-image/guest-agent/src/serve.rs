@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::guest::Guest;
 use crate::suspension::Token;
-use crate::{clock, suspension};
+use crate::{clock, reclaim, suspension};
 
 /// Serves one stream to its end. Runs on a task of its own, so that a panic ends this stream only.
 pub(crate) async fn serve(guest: Arc<Guest>, mut stream: MuxStream) {
@@ -58,6 +58,18 @@ async fn dispatch(
         StreamHeader::Clock => keep_clock(stream).await,
         StreamHeader::FileEvents => file_events::file_events(guest, stream).await,
         StreamHeader::Suspend { token } => suspend(guest, token, stream).await,
+        StreamHeader::Snapshot { token } => snapshot(guest, token, stream).await,
+        StreamHeader::Reclaim => {
+            match reclaim::reclaim(&guest.reaper).await {
+                Ok(()) => accept(&mut stream).await?,
+                Err(error) => {
+                    let error = AgentError::new(AgentErrorCode::Internal, error.to_string());
+                    refuse(stream, error).await;
+                    return Ok(());
+                }
+            }
+            Ok(stream.shutdown().await?)
+        }
         StreamHeader::Shutdown => {
             accept(&mut stream).await?;
             stream.shutdown().await?;
@@ -87,16 +99,33 @@ async fn keep_clock(mut stream: MuxStream) -> Result<(), Failure> {
 }
 
 /// Leaves the transport once everything is written, unless the host takes the order back.
-async fn suspend(guest: &Guest, token: Token, mut stream: MuxStream) -> Result<(), Failure> {
-    if let Err(error) = suspension::prepare().await {
-        let text = format!("the guest could not write everything to its disks: {error}");
-        refuse(stream, AgentError::new(AgentErrorCode::Internal, text)).await;
+async fn suspend(guest: &Guest, token: Token, stream: MuxStream) -> Result<(), Failure> {
+    let Some(mut stream) = written(stream).await? else {
         return Ok(());
-    }
-    accept(&mut stream).await?;
+    };
     stream.read_u8().await?;
     guest.suspending.order(token);
     Ok(())
+}
+
+/// Listens to be called back once everything is written, for as long as the host takes.
+async fn snapshot(guest: &Guest, token: Token, stream: MuxStream) -> Result<(), Failure> {
+    let _awaiting = guest.recall.listen_for(token);
+    if let Some(mut stream) = written(stream).await? {
+        stream.read_u8().await?;
+    }
+    Ok(())
+}
+
+/// Accepts once everything is on the disks; without that the host is told why.
+async fn written(mut stream: MuxStream) -> Result<Option<MuxStream>, Failure> {
+    if let Err(error) = suspension::prepare().await {
+        let text = format!("the guest could not write everything to its disks: {error}");
+        refuse(stream, AgentError::new(AgentErrorCode::Internal, text)).await;
+        return Ok(None);
+    }
+    accept(&mut stream).await?;
+    Ok(Some(stream))
 }
 
 /// Why a stream ended before its time.

@@ -1,8 +1,8 @@
 //! The byte stream to the daemon, whatever carries it.
 //!
 //! A [`TransportSource`] yields byte streams, one after the other; on each the preamble is
-//! awaited, then the multiplexer runs until the stream ends, or until the VM is to be suspended:
-//! then the stream goes on, with another daemon at its end. Another carrier (vsock) is another
+//! awaited, then the multiplexer runs until the stream ends, or until the VM is to be suspended or goes
+//! on from a snapshot: then the stream goes on, with another daemon at its end. Another carrier (vsock) is another
 //! source beside [`virtio_serial`].
 
 mod fd_stream;
@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::guest::Guest;
 use crate::memory::Ended;
+use crate::recall::Recallable;
 use crate::suspension::Token;
 use crate::{clock, serve};
 
@@ -58,8 +59,8 @@ pub(crate) async fn serve(guest: Arc<Guest>, mut source: impl TransportSource) -
     }
 }
 
-/// Serves until `stream` ends, or a suspension ends its use; then the token of the next preamble is
-/// returned. `suspended` is the one of the last suspension, if that was what came before.
+/// Serves until `stream` ends, or a suspension or a call back ends its use; then the token of the next
+/// preamble is returned. `suspended` is the one of the last of these, if that was what came before.
 async fn serve_one(
     guest: &Arc<Guest>,
     mut stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -80,6 +81,7 @@ async fn serve_one(
     if let Err(error) = clock::advance_to(hello.unix_ns) {
         tracing::warn!("the clock could not be set: {error}");
     }
+    let stream = Recallable::new(stream, guest.recall.clone());
     let (opener, mut incoming) = mux::start(stream, End::Guest);
     guest.opener.send_replace(Some(opener.clone()));
     let ended = Arc::new(Ended::default());
@@ -105,11 +107,13 @@ async fn serve_one(
     drop(incoming);
     // Whoever comes next reads the same stream: the multiplexer must be off it.
     opener.ended().await;
-    match token {
-        Some(_) => tracing::info!("the VM is about to be suspended"),
-        None => tracing::info!("the daemon is gone"),
+    let recalled = guest.recall.take();
+    match (token, recalled) {
+        (_, Some(_)) => tracing::info!("the VM goes on from a snapshot"),
+        (Some(_), None) => tracing::info!("the VM is about to be suspended"),
+        (None, None) => tracing::info!("the daemon is gone"),
     }
-    Ok(token)
+    Ok(recalled.or(token))
 }
 
 fn is_end(error: &coracle_guest_api::message::MessageError) -> bool {

@@ -67,6 +67,7 @@ pub(super) fn needs() -> &'static [Need] {
             package: "python3-venv",
             probe: Probe::Package,
         },
+        program("qemu-utils", "qemu-img"),
         program("squashfs-tools", "mksquashfs"),
         // virtiofsd maps the user's ids with it when it does not run as root.
         program("uidmap", "newuidmap"),

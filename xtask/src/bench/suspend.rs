@@ -36,12 +36,7 @@ const IMAGE: &str = "coracle-sample/busybox";
 
 fn resume(stage: &Stage) -> Result<Vec<Figure>> {
     let coracle = started(stage, MEMORY_MIB)?;
-    for number in 1..=3 {
-        let name = format!("c{number}");
-        let count = "i=0; while :; do i=$((i+1)); echo $i >/count; sleep 0.2; done";
-        let run = ["--name", &name, "--restart", "always", IMAGE];
-        coracle.background(run.into_iter().chain(["sh", "-c", count]))?;
-    }
+    run_containers(&coracle)?;
     let ours = || {
         stop(&coracle, &[])?;
         let took = first_answer(&coracle)?;
@@ -111,7 +106,7 @@ fn suspend(stage: &Stage) -> Result<Vec<Figure>> {
     )])
 }
 
-fn beside_limit(quantity: Quantity, ours: Vec<f64>, limit: f64) -> Figure {
+pub(super) fn beside_limit(quantity: Quantity, ours: Vec<f64>, limit: f64) -> Figure {
     Figure {
         quantity,
         peer: vec![limit; ours.len()],
@@ -122,7 +117,7 @@ fn beside_limit(quantity: Quantity, ours: Vec<f64>, limit: f64) -> Figure {
     }
 }
 
-fn seconds(bench: &'static str, variant: &'static str) -> Quantity {
+pub(super) fn seconds(bench: &'static str, variant: &'static str) -> Quantity {
     Quantity {
         bench,
         variant,
@@ -132,7 +127,7 @@ fn seconds(bench: &'static str, variant: &'static str) -> Quantity {
 }
 
 /// A Coracle of its own that runs, with the image.
-fn started(stage: &Stage, memory_mib: u32) -> Result<Coracle> {
+pub(super) fn started(stage: &Stage, memory_mib: u32) -> Result<Coracle> {
     samples::run(&samples::Options::default())?;
     let coracle = stage.unstarted()?;
     coracle
@@ -172,7 +167,18 @@ fn first_answer(coracle: &Coracle) -> Result<f64> {
     Ok(took)
 }
 
-fn containers_run(coracle: &Coracle) -> Result<()> {
+/// Three that count, and are started again when they end.
+pub(super) fn run_containers(coracle: &Coracle) -> Result<()> {
+    for number in 1..=3 {
+        let name = format!("c{number}");
+        let count = "i=0; while :; do i=$((i+1)); echo $i >/count; sleep 0.2; done";
+        let run = ["--name", &name, "--restart", "always", IMAGE];
+        coracle.background(run.into_iter().chain(["sh", "-c", count]))?;
+    }
+    Ok(())
+}
+
+pub(super) fn containers_run(coracle: &Coracle) -> Result<()> {
     eventually("three running containers", || {
         let running = coracle.docker(["ps", "--quiet"]).text()?;
         let count = running.lines().count();

@@ -38,8 +38,8 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<u8, Failure> {
 /// Asks the person; an error unless the answer is yes.
 fn ask(session: &Session) -> Result<(), Failure> {
     let loss = format!(
-        "This stops the VM of {} and deletes every image, container, volume, network, build cache \
-         and swarm of its engine. Settings and the files on this computer stay.",
+        "This stops the VM of {} and deletes every image, container, volume, network, build cache, \
+         swarm and snapshot of its engine. Settings and the files on this computer stay.",
         session.paths.home().display()
     );
     confirm::deletion(session.output, &loss, "Delete it all?")

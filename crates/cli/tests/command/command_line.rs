@@ -3,13 +3,18 @@ use std::process::Command;
 use crate::fake_daemon::{FakeDaemon, Script};
 use crate::home::{Home, Ran};
 
-const VERBS: [&[&str]; 22] = [
+const VERBS: [&[&str]; 29] = [
     &["start"],
     &["stop"],
     &["restart"],
     &["status"],
     &["logs"],
     &["shell"],
+    &["snapshot"],
+    &["snapshot", "create"],
+    &["snapshot", "list"],
+    &["snapshot", "restore"],
+    &["snapshot", "delete"],
     &["swarm"],
     &["swarm", "on"],
     &["swarm", "off"],
@@ -17,6 +22,8 @@ const VERBS: [&[&str]; 22] = [
     &["debug"],
     &["debug", "list"],
     &["debug", "stop"],
+    &["watch"],
+    &["reclaim"],
     &["config"],
     &["config", "get"],
     &["config", "set"],

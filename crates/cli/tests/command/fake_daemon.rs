@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use coracle_daemon_api::{
     API_VERSION, ApiError, Capabilities, EngineStatus, Hello, HostSupport, PortStatus, Progress,
-    Setting, SettingChange, SettingsChanged, ShareStatus, Stage, Status, SwarmStatus, Versions,
-    VmState, VmStatus, paths,
+    Reclaimed, Setting, SettingChange, SettingsChanged, ShareStatus, Snapshot, Stage, Status,
+    SwarmStatus, Taken, Versions, VmState, VmStatus, paths,
 };
 use coracle_guest_api::exec::{self, ExecFrame, ExecRequest};
 use http_body_util::{BodyExt, Full};
@@ -27,6 +27,7 @@ pub(crate) struct Script {
     /// The answer to each long action.
     pub(crate) progress: Vec<Progress>,
     pub(crate) settings: Vec<Setting>,
+    pub(crate) snapshots: Vec<Snapshot>,
     /// The answer to every question about the swarm, if there may be one.
     pub(crate) swarm: Option<SwarmStatus>,
     /// The answer to a change of settings, if it is not taken.
@@ -56,6 +57,13 @@ impl Script {
             ],
             status,
             settings: vec![setting("vm.cpus", 2.into()), setting("note", "x".into())],
+            snapshots: vec![Snapshot {
+                name: "first".into(),
+                taken_s: Some(0),
+                pause_ms: Some(81),
+                memory_bytes: 300 << 20,
+                error: None,
+            }],
             swarm: None,
             refusal: None,
             log: "one\ntwo\n".into(),
@@ -188,7 +196,14 @@ async fn answer(
     Ok(match path.as_str() {
         paths::HELLO => json(200, &script.hello),
         paths::STATUS => json(200, &script.status),
-        paths::START | paths::STOP | paths::RESTART | paths::RESET => {
+        paths::SNAPSHOTS if request.method() == hyper::Method::GET => json(200, &script.snapshots),
+        paths::START
+        | paths::STOP
+        | paths::RESTART
+        | paths::RESET
+        | paths::SNAPSHOTS
+        | paths::SNAPSHOT_RESTORE
+        | paths::SNAPSHOT_DELETE => {
             let lines = script.progress.iter().map(serde_json::to_string);
             let body: String = lines.map(|line| line.unwrap() + "\n").collect();
             Response::new(Full::from(body))
@@ -197,6 +212,19 @@ async fn answer(
         paths::SETTINGS if request.method() == hyper::Method::GET => json(200, &script.settings),
         paths::SETTINGS => change(script, &text),
         paths::SWARM => json(200, script.swarm.as_ref().expect("no swarm is asked for")),
+        paths::RECLAIM => json(
+            200,
+            &Reclaimed {
+                memory: Taken {
+                    before_bytes: 3 << 30,
+                    after_bytes: 1 << 30,
+                },
+                disk: Taken {
+                    before_bytes: 5 << 30,
+                    after_bytes: 9 << 29,
+                },
+            },
+        ),
         paths::SHELL => {
             let exec: ExecRequest = serde_json::from_str(&text).unwrap();
             tokio::spawn(async move {

@@ -87,3 +87,18 @@ async fn after_a_suspension_only_the_token_counts() {
     assert_eq!(answer.kernel, "6");
     assert_eq!(agent.await.unwrap().unwrap().unix_ns, 1);
 }
+
+#[tokio::test]
+async fn an_agent_in_the_middle_of_a_conversation_is_called_back() {
+    let (mut host, mut guest) = tokio::io::duplex(1 << 16);
+    let token = [3; NONCE];
+    guest.write_all(b"of another conversation").await.unwrap();
+    let agent = tokio::spawn(async move {
+        skip_past(&mut guest, &recall(&token)).await.unwrap();
+        guest.write_all(b"its last word").await.unwrap();
+        accept_again(&mut guest, token, "s3cret", &reply()).await
+    });
+    let answer = call_back(&mut host, token, &hello("s3cret")).await.unwrap();
+    assert_eq!(answer.kernel, "6");
+    agent.await.unwrap().unwrap();
+}

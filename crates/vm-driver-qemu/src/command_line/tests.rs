@@ -14,11 +14,13 @@ fn config() -> VmConfig {
             Disk {
                 serial: "root".into(),
                 path: "/image/root.squashfs".into(),
+                layer: None,
                 read_only: true,
             },
             Disk {
                 serial: "data".into(),
                 path: "/state/a,b/data.raw".into(),
+                layer: None,
                 read_only: false,
             },
         ],
@@ -40,6 +42,7 @@ fn built(config: &VmConfig, accelerator: Accelerator) -> Result<String, DriverEr
         sandbox: true,
     };
     let channels = Channels {
+        memory: 9,
         qmp: 10,
         transport: 11,
         shares: vec![12],
@@ -61,7 +64,7 @@ fn memory_is_shared_and_the_kernel_booted_directly() {
         &line,
         &[
             "memory-backend=memory",
-            "memory-backend-memfd,id=memory,size=2048M,share=on",
+            "memory-backend-file,id=memory,mem-path=/proc/self/fd/9,size=2048M,share=on",
             "-kernel\n/image/vmlinuz\n-initrd\n/image/initramfs.img",
             "-no-reboot",
             "-nodefaults",
@@ -101,6 +104,23 @@ fn disks_are_found_by_serial_and_flush_to_the_host() {
         ],
     );
     assert!(!line.contains("unsafe"), "{line}");
+}
+
+#[test]
+fn a_layer_takes_the_writes_of_its_disk() {
+    let mut config = config();
+    config.disks[1].layer = Some("/state/data.qcow2".into());
+    let line = built(&config, Accelerator::Tcg).unwrap();
+    assert_has(
+        &line,
+        &[
+            "driver=raw,node-name=disk1,read-only=on,cache.direct=off,cache.no-flush=off,\
+             file.driver=file,file.filename=/state/a,,b/data.raw",
+            "driver=qcow2,node-name=disk1-layer,discard=unmap,detect-zeroes=unmap,backing=disk1,\
+             cache.direct=off,cache.no-flush=off,file.driver=file,file.filename=/state/data.qcow2",
+            "virtio-blk-pci,drive=disk1-layer,serial=data",
+        ],
+    );
 }
 
 #[test]

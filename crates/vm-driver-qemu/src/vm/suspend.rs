@@ -16,10 +16,10 @@ impl Suspend for QemuVm {
 
     async fn unpause(&self) -> Result<(), DriverError> {
         self.processes.held.store(false, Ordering::SeqCst);
-        self.qmp.execute("cont").await.map(drop)
+        migration::go_on(&self.qmp).await
     }
 
-    async fn save(&self, memory: &Path) -> Result<(), DriverError> {
-        migration::save(&self.qmp, memory).await
+    async fn save(&self, memory: &Path) -> Result<u64, DriverError> {
+        migration::save(&self.qmp, &self.ram, memory).await
     }
 }

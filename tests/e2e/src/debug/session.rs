@@ -88,6 +88,37 @@ impl<'a> Busy<'a> {
         options: &[&str],
         image: &str,
     ) -> Result<Self> {
+        let busy = Self::built(coracle, name)?;
+        let bind = format!("{}:/work", busy.folder.display());
+        coracle
+            .docker([
+                "run", "--detach", "--init", "--name", name, "--volume", &bind,
+            ])
+            .args(options)
+            .args([image])
+            .args(Self::COMMAND)
+            .ok()?;
+        busy.counting()
+    }
+
+    /// The one replica of a swarm service.
+    pub(super) fn service(coracle: &'a Coracle, name: &str) -> Result<Self> {
+        let image = images::busybox(coracle)?;
+        let mut busy = Self::built(coracle, name)?;
+        let mount = format!("type=bind,source={},target=/work", busy.folder.display());
+        coracle
+            .docker(["service", "create", "--name", name, "--mount", &mount])
+            .args([image])
+            .args(Self::COMMAND)
+            .ok()?;
+        busy.is_replica(name)?;
+        busy.counting()
+    }
+
+    const COMMAND: [&'static str; 2] = ["/work/busy", "/work/sum"];
+
+    /// Not running yet.
+    fn built(coracle: &'a Coracle, name: &str) -> Result<Self> {
         let folder = coracle.work(name)?;
         let source = coracle
             .places()
@@ -100,21 +131,29 @@ impl<'a> Busy<'a> {
             .status()
             .context("cannot run gcc")?;
         ensure!(status.success(), "gcc failed");
-        let bind = format!("{}:/work", folder.display());
-        coracle
-            .docker([
-                "run", "--detach", "--init", "--name", name, "--volume", &bind,
-            ])
-            .args(options)
-            .args([image, "/work/busy", "/work/sum"])
-            .ok()?;
-        let busy = Self {
+        Ok(Self {
             coracle,
             name: name.to_owned(),
             folder,
-        };
-        eventually("the program counts", || busy.sum())?;
-        Ok(busy)
+        })
+    }
+
+    fn counting(self) -> Result<Self> {
+        eventually("the program counts", || self.sum())?;
+        Ok(self)
+    }
+
+    /// Its container is the one that the service has now.
+    pub(super) fn is_replica(&mut self, service: &str) -> Result<()> {
+        let label = format!("label=com.docker.swarm.service.name={service}");
+        let ids = ["ps", "--quiet", "--filter", &label];
+        let id = self.coracle.docker(ids).text()?;
+        ensure!(
+            !id.is_empty() && !id.contains('\n'),
+            "not one replica: {id}"
+        );
+        self.name = id;
+        Ok(())
     }
 
     /// In the busybox image.

@@ -55,6 +55,31 @@ pub(super) fn listed_stopped_and_ended_with_the_container(coracle: &Coracle) -> 
     Ok(())
 }
 
+pub(super) fn service_of_a_swarm_and_its_next_replica(coracle: &Coracle) -> Result<()> {
+    coracle.coracle(["swarm", "on"]).ok()?;
+    let mut busy = Busy::service(coracle, "replicated")?;
+    let session = Session::begin(coracle, "replicated")?;
+    let threads = || {
+        let said = session.gdb(coracle, &["info threads"])?.ok()?.all();
+        contains(&said, &["worker-a"])
+    };
+    threads()?;
+    busy.goes_on()?;
+    let before = busy.name.clone();
+    coracle.docker(["rm", "--force", &before]).ok()?;
+    eventually("the swarm starts another one", || {
+        busy.is_replica("replicated")?;
+        ensure!(busy.name != before, "still the one before");
+        Ok(())
+    })?;
+    eventually("the session has the new process", threads)?;
+    busy.goes_on()?;
+    coracle.coracle(["debug", "stop", "replicated"]).ok()?;
+    coracle.docker(["service", "rm", "replicated"]).ok()?;
+    coracle.coracle(["swarm", "off", "--yes"]).ok()?;
+    Ok(())
+}
+
 pub(super) fn configuration_is_added_to_launch_json(coracle: &Coracle) -> Result<()> {
     let busy = Busy::in_busybox(coracle, "written")?;
     let folder = coracle.work("editor")?;

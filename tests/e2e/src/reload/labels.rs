@@ -95,8 +95,6 @@ pub(super) fn paths_choose_the_files(coracle: &Coracle) -> Result<()> {
             ensure!(found == number + 2, "{file}: it started {found} times");
             Ok(())
         })?;
-        // Its folder is watched again once the engine has listed it.
-        std::thread::sleep(QUIET);
     }
     Ok(())
 }

@@ -4,12 +4,12 @@ use anyhow::{Result, ensure};
 use coracle_vm_harness::{Coracle, Program, process};
 
 /// Suspends; no process of a VM is left.
-pub(super) fn suspend(coracle: &Coracle) -> Result<()> {
+pub(crate) fn suspend(coracle: &Coracle) -> Result<()> {
     coracle.coracle(["stop"]).ok()?;
     is_suspended(coracle)
 }
 
-pub(super) fn is_suspended(coracle: &Coracle) -> Result<()> {
+pub(crate) fn is_suspended(coracle: &Coracle) -> Result<()> {
     let status = coracle.status()?;
     ensure!(status["vm"]["state"] == "suspended", "{status}");
     let home = coracle.paths().home().display().to_string();
@@ -21,7 +21,7 @@ pub(super) fn is_suspended(coracle: &Coracle) -> Result<()> {
 }
 
 /// Resumes the same guest, without a word of trouble.
-pub(super) fn resume(coracle: &Coracle) -> Result<()> {
+pub(crate) fn resume(coracle: &Coracle) -> Result<()> {
     resume_with(coracle, coracle.coracle(["start"]))
 }
 
@@ -36,7 +36,7 @@ pub(super) fn resume_with(coracle: &Coracle, start: Program) -> Result<()> {
 }
 
 /// Tells one boot of the guest from another.
-pub(super) fn boot_id(coracle: &Coracle) -> Result<String> {
+pub(crate) fn boot_id(coracle: &Coracle) -> Result<String> {
     let file = "/proc/sys/kernel/random/boot_id";
     coracle.coracle(["shell", "--", "cat", file]).text()
 }

@@ -1,9 +1,9 @@
 use std::fs;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use coracle_vm_harness::{Coracle, Live, process};
+use anyhow::{Result, ensure};
+use coracle_vm_harness::{Coracle, Live, eventually, patience, process};
 
 use super::cycle::{is_suspended, resume, suspend};
 use crate::synced::{check_synced, write_synced};
@@ -63,16 +63,23 @@ pub(super) fn hypervisor_killed_while_it_suspends(coracle: &Coracle) -> Result<(
     let hypervisor = process::of_state_named(&home, "qemu-system");
     let mut stop = Live::start(coracle.coracle(["stop"]))?;
     let part = coracle.paths().memory_dir().join("memory.part");
-    coracle_vm_harness::eventually("memory on its way to the disk", || {
-        part.metadata().map(drop).context("no such file yet")
-    })?;
+    // It is on its way for half a second.
+    let begun = Instant::now();
+    while !part.exists() {
+        ensure!(begun.elapsed() < patience(), "no memory is on its way");
+        thread::sleep(Duration::from_millis(1));
+    }
     for id in hypervisor {
         process::kill(id)?;
     }
-    let status = stop.wait()?;
-    ensure!(!status.success(), "the stop knows of nothing");
-    // Without a hand.
-    coracle.await_running()?;
+    if stop.wait()?.success() {
+        // It had done its part, and the rest was saved without it.
+        is_suspended(coracle)?;
+        resume(coracle)?;
+    } else {
+        // Without a hand.
+        coracle.await_running()?;
+    }
     check_synced(coracle, "killed", &word)
 }
 
@@ -110,6 +117,11 @@ fn killed_after(coracle: &Coracle, verb: &str, after: Duration) -> Result<()> {
     thread::sleep(after);
     process::kill(daemon)?;
     command.wait()?;
+    // What it had under way with the disk holds it up, and its socket with it.
+    eventually("the end of the daemon", || {
+        ensure!(!process::is_alive(daemon), "{daemon} still runs");
+        Ok(())
+    })?;
     let said = coracle.coracle(["start"]).ok()?.all();
     eprintln!("killed {after:?} after the {verb}: {}", outcome(&said));
     coracle.await_running()?;

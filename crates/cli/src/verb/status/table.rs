@@ -2,6 +2,7 @@
 
 use coracle_daemon_api::{PortStatus, ShareStatus, Status, VmState};
 
+use crate::durations::duration;
 use crate::sizes::human;
 
 /// Several lines: a name, then what there is to say; absent parts are left out.
@@ -120,33 +121,5 @@ fn disk(status: &Status) -> String {
         // The guest, which knows the size, is not there.
         (0, _) => format!("{taken} taken on this computer"),
         (size, _) => format!("{taken} of {} taken on this computer", human(size)),
-    }
-}
-
-/// The two largest units.
-fn duration(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::duration;
-
-    #[test]
-    fn durations_have_two_units() {
-        for (seconds, text) in [
-            (0, "0 s"),
-            (61, "1 min 1 s"),
-            (3600, "1 h 0 min"),
-            (90000, "1 d 1 h"),
-        ] {
-            assert_eq!(duration(seconds), text);
-        }
     }
 }

@@ -289,6 +289,8 @@ impl Tree {
         if from.counts && to.counts && from.share == to.share {
             if from.is_dir {
                 self.folders.rename(&from.path, &to.path);
+                // It may have had the old name too briefly to be watched by it.
+                self.add(Folder::below(to), &mut |_, _| false);
             }
             return self.tell(FileEventKind::Moved(to.place()), from);
         }

@@ -115,6 +115,17 @@ fn a_renamed_folder_is_known_by_its_new_name() {
 }
 
 #[test]
+fn a_folder_that_is_renamed_at_once_is_watched() {
+    let mut place = Place::new(&[]);
+    fs::create_dir(place.path("a/t")).unwrap();
+    fs::write(place.path("a/t/f"), "text").unwrap();
+    fs::rename(place.path("a/t"), place.path("a/u")).unwrap();
+    assert_eq!(place.seen(), ["Create a/t dir", "moved to a/u: a/t dir"]);
+    fs::write(place.path("a/u/g"), "").unwrap();
+    assert_eq!(place.seen(), ["Create a/u/g", "CloseWrite a/u/g"]);
+}
+
+#[test]
 fn what_was_made_before_the_watch_is_told_once() {
     let mut place = Place::new(&[]);
     fs::create_dir_all(place.path("new/deep")).unwrap();

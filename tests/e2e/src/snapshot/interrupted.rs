@@ -1,0 +1,101 @@
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use coracle_vm_harness::{Coracle, Live, eventually, process};
+
+use super::{clear, names, restore, take};
+use crate::suspend::{is_suspended, resume};
+use crate::synced::{check_synced, write_synced};
+use crate::{images, suite};
+
+/// The stop waits for it, and both are done.
+pub(super) fn stop_while_one_is_taken(coracle: &Coracle) -> Result<()> {
+    clear(coracle)?;
+    images::busybox(coracle)?;
+    let mut taking = Live::start(coracle.coracle(["snapshot", "create", "busy", "--json"]))?;
+    taking.line(|line| line.contains("memory"))?;
+    coracle.coracle(["snapshot", "create", "other"]).refused()?;
+    coracle.coracle(["stop"]).ok()?;
+    ensure!(taking.wait()?.success(), "it was not taken");
+    is_suspended(coracle)?;
+    resume(coracle)?;
+    ensure!(names(coracle)? == ["busy"]);
+    restore(coracle, "busy")?;
+    clear(coracle)
+}
+
+pub(super) fn daemon_killed_while_one_is_taken(coracle: &Coracle) -> Result<()> {
+    clear(coracle)?;
+    for moment in 0..suite::times(2, 12) {
+        let word = write_synced(coracle, "killed")?;
+        let before = names(coracle)?;
+        let name = format!("n{moment}");
+        killed_after(
+            coracle,
+            &["snapshot", "create", &name],
+            Duration::from_millis(500 * moment as u64 + 150),
+        )?;
+        check_synced(coracle, "killed", &word)?;
+        let now = names(coracle)?;
+        let is_whole = now.contains(&name);
+        ensure!(now.len() == before.len() + usize::from(is_whole), "{now:?}");
+        if is_whole {
+            restore(coracle, &name)?;
+            check_synced(coracle, "killed", &word)?;
+        }
+        eprintln!("killed at {moment}: whole {is_whole}");
+    }
+    // What is left over of them in the disk goes with the next one.
+    take(coracle, "after")?;
+    restore(coracle, "after")?;
+    clear(coracle)
+}
+
+/// What there is then is what was, or what was wanted; and the snapshot can be restored all the same.
+pub(super) fn daemon_killed_while_one_is_restored(coracle: &Coracle) -> Result<()> {
+    let of_then = write_synced(coracle, "killed")?;
+    take(coracle, "then")?;
+    for moment in 0..suite::times(2, 16) {
+        let of_now = write_synced(coracle, "killed")?;
+        killed_after(
+            coracle,
+            &["snapshot", "restore", "--yes", "then"],
+            Duration::from_millis(250 * moment as u64 + 50),
+        )?;
+        let is_now = check_synced(coracle, "killed", &of_now).is_ok();
+        if !is_now {
+            check_synced(coracle, "killed", &of_then)?;
+        }
+        eprintln!("killed at {moment}: as it was {is_now}");
+    }
+    restore(coracle, "then")?;
+    check_synced(coracle, "killed", &of_then)?;
+    clear(coracle)
+}
+
+/// Whatever has come of it, the next start gives an engine.
+fn killed_after(coracle: &Coracle, verb: &[&str], after: Duration) -> Result<()> {
+    let daemon = coracle.daemon()?;
+    let mut command = Live::start(coracle.coracle(verb))?;
+    thread::sleep(after);
+    process::kill(daemon)?;
+    command.wait()?;
+    // What it had under way with the disk holds it up, and its socket with it.
+    eventually("the end of the daemon", || {
+        ensure!(!process::is_alive(daemon), "{daemon} still runs");
+        Ok(())
+    })?;
+    let said = coracle.coracle(["start"]).ok()?.all();
+    let outcome = if said.contains("Resuming") {
+        "resumed"
+    } else {
+        "booted"
+    };
+    eprintln!("killed {after:?} after {verb:?}: {outcome}");
+    coracle.await_running()?;
+    coracle
+        .docker(["run", "--rm", images::BUSYBOX, "true"])
+        .ok()?;
+    Ok(())
+}
