@@ -238,7 +238,7 @@ impl Daemon {
         match intended {
             Ok(()) => {
                 self.lifecycle.feed(Input::Restore);
-                self.waiters.add(Goal::Up, progress);
+                self.waiters.add(Goal::Restored, progress);
             }
             Err(error) => drop(progress.send(Progress::Failed { error })),
         }
@@ -315,12 +315,12 @@ impl Daemon {
         for (stage, message) in self.lifecycle.context.announcements.drain(..) {
             self.waiters.announce(stage, &message);
         }
-        for error in std::mem::take(&mut self.lifecycle.context.refusals) {
-            match self.ending {
-                true => self
+        for (goal, error) in std::mem::take(&mut self.lifecycle.context.refusals) {
+            match (goal, self.ending) {
+                (Goal::Down, true) => self
                     .waiters
                     .announce(Stage::Stopping, &format!("The VM is shut down: {error}")),
-                false => self.waiters.refuse(Goal::Down, &error),
+                _ => self.waiters.refuse(goal, &error),
             }
         }
         let status = status::of(&self.lifecycle);

@@ -30,6 +30,7 @@
 
 mod backing_off;
 mod booting;
+mod config;
 mod context;
 mod crash;
 mod engine_starting;

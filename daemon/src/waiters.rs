@@ -9,6 +9,8 @@ use crate::event::ProgressSender;
 pub(crate) enum Goal {
     /// Running.
     Up,
+    /// Running, as it did when a snapshot was taken.
+    Restored,
     /// Not running.
     Down,
     /// Not running, without data disk.
@@ -90,9 +92,11 @@ fn outcome(goal: Goal, status: &Status) -> Option<Result<(), ApiError>> {
     };
     let last_error = || status.vm.last_error.clone();
     match (goal, status.vm.state) {
-        (Goal::Up, Running) => Some(Ok(())),
-        (Goal::Up, Stopped | Suspended | Failed) => Some(Err(last_error().unwrap_or_else(stopped))),
-        (Goal::Up | Goal::Snapshot, _) => None,
+        (Goal::Up | Goal::Restored, Running) => Some(Ok(())),
+        (Goal::Up | Goal::Restored, Stopped | Suspended | Failed) => {
+            Some(Err(last_error().unwrap_or_else(stopped)))
+        }
+        (Goal::Up | Goal::Restored | Goal::Snapshot, _) => None,
         (Goal::Down | Goal::Empty, Stopping) => None,
         (Goal::Down, _) => Some(Ok(())),
         (Goal::Empty, _) => Some(last_error().map_or(Ok(()), Err)),

@@ -47,7 +47,8 @@ async fn within_patience(client: &Client) -> Result<Result<Hello, ClientError>, 
 pub(crate) async fn running(client: &Client) -> Result<Option<Hello>, Failure> {
     match hello(client).await {
         Ok(hello) => Ok(Some(hello)),
-        Err(ClientError::NotRunning(_)) => Ok(None),
+        // A daemon that was killed may keep its socket for as long as the disk holds it up.
+        Err(ClientError::NotRunning(_) | ClientError::Broken(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -26,7 +26,10 @@ pub enum ClientError {
     /// The daemon answered with an error.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// The connection broke or the answer was not understood.
+    /// The connection broke: the daemon ended meanwhile.
+    #[error("the daemon ended before it answered ({0}): `coracle start` starts it")]
+    Broken(String),
+    /// The answer was not understood.
     #[error("the daemon did not answer as expected: {0}")]
     Protocol(String),
 }
@@ -43,7 +46,12 @@ impl ClientError {
 
 impl From<hyper::Error> for ClientError {
     fn from(error: hyper::Error) -> Self {
-        Self::Protocol(error.to_string())
+        // What is not HTTP is somebody else's; all other errors of a connection are its end.
+        if error.is_parse() {
+            Self::Protocol(error.to_string())
+        } else {
+            Self::Broken(error.to_string())
+        }
     }
 }
 

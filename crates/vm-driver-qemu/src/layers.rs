@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use coracle_host_paths::find_program;
@@ -32,16 +33,20 @@ impl Layers for QemuDriver {
         self.qemu_img(&args, &paths).await.map(drop)
     }
 
+    async fn tags(&self, layer: &Path) -> Result<Tags, DriverError> {
+        // Without a lock of its own, since a VM may have it.
+        let args = ["info", "-U", "--output=json", "-f", "qcow2"];
+        tags(&self.qemu_img(&args, &[layer]).await?)
+    }
+
     async fn revert(&self, layer: &Path, tag: &str) -> Result<(), DriverError> {
         let args = ["snapshot", "-q", "-a", tag];
         self.qemu_img(&args, &[layer]).await.map(drop)
     }
 
     async fn keep(&self, layer: &Path, tags: &Tags) -> Result<(), DriverError> {
-        let args = ["info", "--output=json", "-f", "qcow2"];
-        let printed = self.qemu_img(&args, &[layer]).await?;
-        for name in names(&printed)?.iter().filter(|name| !tags.contains(*name)) {
-            let args = ["snapshot", "-q", "-d", name];
+        for tag in self.tags(layer).await?.difference(tags) {
+            let args = ["snapshot", "-q", "-d", tag];
             self.qemu_img(&args, &[layer]).await?;
         }
         Ok(())
@@ -70,7 +75,10 @@ impl QemuDriver {
         for path in paths {
             all.push(text(path)?.into());
         }
-        let log = self.state_dir.join("qemu-img.log");
+        // Several may run at once.
+        static RUNS: AtomicU64 = AtomicU64::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let log = self.state_dir.join(format!("qemu-img.{run}.log"));
         let failed = |source| DriverError::Io {
             context: format!("qemu-img {} failed", args[0]),
             source,
@@ -104,7 +112,7 @@ struct Kept {
     name: String,
 }
 
-fn names(printed: &str) -> Result<Vec<String>, DriverError> {
+fn tags(printed: &str) -> Result<Tags, DriverError> {
     let info: Info = serde_json::from_str(printed).map_err(|error| DriverError::Io {
         context: "what qemu-img tells of the disk was not understood".into(),
         source: error.into(),

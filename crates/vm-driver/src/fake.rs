@@ -143,6 +143,10 @@ impl Layers for FakeDriver {
         Ok(())
     }
 
+    async fn tags(&self, layer: &Path) -> Result<Tags, DriverError> {
+        read_tags(layer)
+    }
+
     async fn revert(&self, layer: &Path, tag: &str) -> Result<(), DriverError> {
         match read_tags(layer)?.contains(tag) {
             true => Ok(()),

@@ -33,7 +33,7 @@ pub trait Snapshots: Send + Sync {
     async fn keep(&self, tags: &Tags) -> Result<(), DriverError>;
 }
 
-/// Layers of disks that no VM uses.
+/// Layers of disks; unless said otherwise, of those that no VM uses.
 #[async_trait]
 pub trait Layers: Send + Sync {
     /// Makes an empty layer over `disk`, which nothing may write to from then on.
@@ -41,6 +41,9 @@ pub trait Layers: Send + Sync {
 
     /// Enlarges the disk that a guest sees to `bytes`.
     async fn grow(&self, layer: &Path, bytes: u64) -> Result<(), DriverError>;
+
+    /// The tags under which the layer keeps states. Of a layer that a VM uses, too.
+    async fn tags(&self, layer: &Path) -> Result<Tags, DriverError>;
 
     /// Takes the disk back to its state under `tag`; what it is now is lost. It is as it was, or
     /// as wanted, whenever this is interrupted.

@@ -139,7 +139,7 @@ mod tests {
         let client = Client::new(&socket);
         for _ in 0..3 {
             let broken = client.status().await.unwrap_err();
-            assert!(matches!(broken, ClientError::Protocol(_)), "{broken}");
+            assert!(matches!(broken, ClientError::Broken(_)), "{broken}");
             assert_eq!(client.hello().await.unwrap().pid, 1);
         }
         server.end().await;

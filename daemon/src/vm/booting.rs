@@ -14,6 +14,7 @@ use crate::event::RunEvent;
 use crate::guest::{self, Session};
 use crate::memory::{Greeting, Record, Token};
 use crate::task::Task;
+use crate::waiters::Goal;
 
 /// From the look at the host until the agent's hello.
 pub(super) struct Booting(Phase);
@@ -181,7 +182,15 @@ fn on_event(context: &mut Context, event: RunEvent, phase: Phase) -> State {
 fn start(context: &mut Context, prepared: Prepared) -> State {
     let (stage, verb) = match prepared.memory {
         Some(_) => (Stage::Resuming, "Resuming"),
-        None => (Stage::Booting, "Booting"),
+        None => {
+            let error = ApiError::new(
+                ErrorCode::VmFailed,
+                "the data disk is as it was in the snapshot, but its memory cannot be resumed: the VM boots from \
+                 the disk, without the containers that ran then",
+            );
+            context.refusals.push((Goal::Restored, error));
+            (Stage::Booting, "Booting")
+        }
     };
     let accelerator = &prepared.host.accelerator;
     context.announce(stage, format!("{verb} the VM ({accelerator})"));

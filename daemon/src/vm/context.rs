@@ -22,6 +22,7 @@ use crate::options::Options;
 use crate::settings::Settings;
 use crate::snapshots::Snapshots;
 use crate::task::Task;
+use crate::waiters::Goal;
 
 /// What the states share.
 pub(crate) struct Context {
@@ -33,8 +34,8 @@ pub(crate) struct Context {
     pub(crate) facts: Facts,
     /// What clients that wait should hear; the loop takes it.
     pub(crate) announcements: Vec<(Stage, String)>,
-    /// Why a wish for the VM's end came to nothing; the loop tells those who wait for it.
-    pub(crate) refusals: Vec<ApiError>,
+    /// Why a wish came to nothing; the loop tells those who wait for it.
+    pub(crate) refusals: Vec<(Goal, ApiError)>,
     /// A wish for a VM that is just being resumed, for when it is up.
     pub(super) when_up: Option<Input>,
     /// Of a suspended VM.

@@ -3,7 +3,8 @@
 use coracle_daemon_api::{ApiError, ErrorCode, Stage};
 use coracle_host_paths::HostPaths;
 
-use super::prepare::{blocking, driver_error, fit, plan};
+use super::config::configure;
+use super::prepare::{blocking, driver_error, fit};
 use super::snapshotting::unsupported;
 use crate::disks;
 use crate::event::{Reporter, RunEvent};
@@ -26,11 +27,11 @@ pub(crate) async fn check_restorable(
     let image = Image::find(&options.image_dir)?;
     let host = options.driver.probe().await.map_err(driver_error)?;
     let network = options.driver.guest_network();
-    let planned = {
+    let configured = {
         let (image, settings, paths) = (image.clone(), settings.clone(), paths.clone());
-        blocking(move || plan(&image, &settings, &paths, network)).await?
+        blocking(move || configure(&image, &settings, &paths, network)).await?
     };
-    let (boot, config) = planned;
+    let (boot, config) = configured;
     // The disk of then may be smaller: it grows when it boots.
     let now = fit(&options, &image, &host, &config, 0).await?;
     let now = now.ok_or_else(unsupported)?;
@@ -49,15 +50,7 @@ pub(crate) async fn check_restorable(
     if disks::secret_of_same_boot(&snapshots.config(name), &boot).is_none() {
         return Err(misfit("the settings have changed since it was taken"));
     }
-    let memory = snapshots.memory(name);
-    let (record, layer) = (entry.record, disks::present_layer(&paths.data_disk()));
-    let damage = blocking(move || {
-        Ok(match layer {
-            None => Err("the data disk has lost its layer".into()),
-            Some(_) => memory::verify(&memory, &record),
-        })
-    });
-    damage.await?.map_err(|why| {
+    let damaged = |why: &str| {
         ApiError::new(
             ErrorCode::WrongState,
             format!(
@@ -65,7 +58,18 @@ pub(crate) async fn check_restorable(
                  {name}` deletes it"
             ),
         )
-    })
+    };
+    let layers = options.driver.layers().ok_or_else(unsupported)?;
+    let layer = disks::present_layer(&paths.data_disk())
+        .ok_or_else(|| damaged("the data disk has lost its layer"))?;
+    let tags = layers.tags(&layer).await.map_err(driver_error)?;
+    if !tags.contains(&entry.tag) {
+        return Err(damaged("the data disk has lost its state"));
+    }
+    let memory = snapshots.memory(name);
+    blocking(move || Ok(memory::verify(&memory, &entry.record)))
+        .await?
+        .map_err(|why| damaged(&why))
 }
 
 /// Puts disk and memory of the snapshot in place that is intended to be restored, if one is. Interrupted, it

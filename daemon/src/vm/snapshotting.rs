@@ -1,9 +1,11 @@
+use std::mem::{Discriminant, discriminant};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use coracle_daemon_api::{ApiError, ErrorCode, Stage};
 use coracle_guest_api::StreamHeader;
 use coracle_guest_api::mux::Opener;
+use coracle_guest_api::status::{AgentEvent, EngineState};
 use coracle_vm_driver::{Snapshots as Disk, Vm, VmDriver, VmEvent};
 use tokio::time::timeout;
 
@@ -93,13 +95,36 @@ impl Snapshotting {
                 self.running.on(context, exited)
             }
             input => {
-                self.later.push(input);
+                note(&mut self.later, input);
                 return State::Snapshotting(Box::new(self));
             }
         };
         let later = self.later.into_iter();
         later.fold(state, |state, input| state.on(context, input))
     }
+}
+
+/// Keeps the input for later. The guest may report as often as it likes: of reports that say the same kind
+/// of thing only the last one counts.
+fn note(later: &mut Vec<Input>, input: Input) {
+    if let Some(new) = report(&input) {
+        later.retain(|earlier| report(earlier) != Some(new));
+    }
+    later.push(input);
+}
+
+type Report = (Discriminant<AgentEvent>, Option<Discriminant<EngineState>>);
+
+/// What kind of report of the guest it is.
+fn report(input: &Input) -> Option<Report> {
+    let Input::Event(RunEvent::Agent(event)) = input else {
+        return None;
+    };
+    let engine = match event {
+        AgentEvent::Engine(state) => Some(discriminant(state)),
+        AgentEvent::Degraded { .. } => None,
+    };
+    Some((discriminant(event), engine))
 }
 
 /// A snapshot of the running VM.
@@ -246,4 +271,43 @@ pub(super) fn unsupported() -> ApiError {
         "snapshots take QEMU 9.0, virtiofsd 1.13 and qemu-img (package qemu-utils), or newer: install \
          them, then `coracle restart`",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_guests_reports_the_last_of_each_kind_is_kept() {
+        let engine = |state| Input::Event(RunEvent::Agent(AgentEvent::Engine(state)));
+        let degraded = |reason: String| {
+            Input::Event(RunEvent::Agent(AgentEvent::Degraded {
+                reasons: vec![reason],
+            }))
+        };
+        let mut later = vec![Input::Start];
+        for exits in 0..100 {
+            let reason = format!("exit {exits}");
+            note(&mut later, degraded(reason.clone()));
+            note(
+                &mut later,
+                engine(EngineState::Restarting { exits, reason }),
+            );
+            note(&mut later, engine(EngineState::Ready));
+        }
+        note(&mut later, Input::Stop);
+        assert!(matches!(
+            &later[..],
+            [
+                Input::Start,
+                Input::Event(RunEvent::Agent(AgentEvent::Degraded { reasons })),
+                Input::Event(RunEvent::Agent(AgentEvent::Engine(EngineState::Restarting {
+                    exits: 99,
+                    ..
+                }))),
+                Input::Event(RunEvent::Agent(AgentEvent::Engine(EngineState::Ready))),
+                Input::Stop,
+            ] if reasons[..] == ["exit 99"]
+        ));
+    }
 }

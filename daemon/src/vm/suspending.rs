@@ -17,6 +17,7 @@ use crate::guest::{NotLeft, Session};
 use crate::memory::{Fit, SavedMemory, Token};
 use crate::settings::Settings;
 use crate::task::Task;
+use crate::waiters::Goal;
 
 /// The agent leaves the transport, the memory goes to the disk, the VM ends.
 pub(super) struct Suspending {
@@ -202,7 +203,7 @@ fn why_not(machine: &Machine, settings: &Settings) -> Result<Fit, &'static str> 
 
 fn refuse(context: &mut Context, error: ApiError) {
     tracing::warn!(%error, "the VM was not suspended");
-    context.refusals.push(error);
+    context.refusals.push((Goal::Down, error));
 }
 
 /// What the VM takes now is the most that its memory can take.

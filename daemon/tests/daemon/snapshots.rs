@@ -7,7 +7,7 @@ use coracle_daemon_api::{
 };
 
 use crate::bench::Bench;
-use crate::guest::Guest;
+use crate::guest::{Guest, Script, Token};
 
 type Outcome = Result<Status, ClientError>;
 
@@ -37,6 +37,30 @@ async fn delete(bench: &Bench, name: &str) -> Outcome {
 async fn names(bench: &Bench) -> Vec<String> {
     let all = bench.client.snapshots().await.unwrap();
     all.into_iter().map(|one| one.name).collect()
+}
+
+/// Shut down, with the snapshot `a`; what a guest that goes on from it must know.
+async fn shut_down_with_one() -> (Bench, Token) {
+    let (bench, guest) = up().await;
+    take(&bench, "a").await.unwrap();
+    let token = guest.snapshot().await;
+    shut_down(&bench).await;
+    (bench, token)
+}
+
+async fn shut_down(bench: &Bench) {
+    let shut = StopOptions {
+        shutdown: true,
+        ..StopOptions::default()
+    };
+    bench.client.stop(&shut, |_| {}).await.unwrap();
+}
+
+/// The next start goes on from the snapshot, whoever wanted it.
+async fn start_goes_on_from(bench: &Bench, token: Token) {
+    let start = StartOptions::default();
+    let (started, _guest) = tokio::join!(bench.client.start(&start, |_| {}), bench.returned(token));
+    assert_eq!(started.unwrap().vm.state, VmState::Running);
 }
 
 #[track_caller]
@@ -133,60 +157,50 @@ async fn what_cannot_be_is_refused_and_the_vm_goes_on() {
 
 #[tokio::test]
 async fn a_restore_that_a_killed_daemon_has_begun_is_finished_by_the_next_start() {
-    let (bench, guest) = up().await;
-    take(&bench, "a").await.unwrap();
-    let token = guest.snapshot().await;
-    let shut = StopOptions {
-        shutdown: true,
-        ..StopOptions::default()
-    };
-    bench.client.stop(&shut, |_| {}).await.unwrap();
+    let (bench, token) = shut_down_with_one().await;
     fs::write(bench.paths.snapshots_dir().join(".restore"), "a").unwrap();
     refused(
         delete(&bench, "a").await,
         ErrorCode::WrongState,
         "being restored",
     );
-    let start = StartOptions::default();
-    let (started, _guest) = tokio::join!(bench.client.start(&start, |_| {}), bench.returned(token));
-    assert_eq!(started.unwrap().vm.state, VmState::Running);
+    start_goes_on_from(&bench, token).await;
     delete(&bench, "a").await.unwrap();
 }
 
 #[tokio::test]
 async fn a_disk_that_is_still_in_use_is_left_alone() {
-    let (bench, guest) = up().await;
-    take(&bench, "a").await.unwrap();
-    let token = guest.snapshot().await;
-    let shut = StopOptions {
-        shutdown: true,
-        ..StopOptions::default()
-    };
-    bench.client.stop(&shut, |_| {}).await.unwrap();
-    drop(guest);
+    let (bench, token) = shut_down_with_one().await;
     bench.driver.disks_are_in_use(true);
     refused(restore(&bench, "a").await, ErrorCode::VmFailed, "in use");
     bench.driver.disks_are_in_use(false);
     // It is wanted still.
-    let start = StartOptions::default();
-    let (started, _guest) = tokio::join!(bench.client.start(&start, |_| {}), bench.returned(token));
-    assert_eq!(started.unwrap().vm.state, VmState::Running);
+    start_goes_on_from(&bench, token).await;
 }
 
 #[tokio::test]
 async fn a_restore_that_fails_leaves_the_data_disk_to_the_next_start() {
-    let (bench, guest) = up().await;
-    take(&bench, "a").await.unwrap();
-    let shut = StopOptions {
-        shutdown: true,
-        ..StopOptions::default()
-    };
-    bench.client.stop(&shut, |_| {}).await.unwrap();
-    drop(guest);
+    let (bench, _) = shut_down_with_one().await;
     // The disk has lost what it kept.
     fs::write(layer(&bench), "").unwrap();
-    refused(restore(&bench, "a").await, ErrorCode::Host, "no such tag");
+    let outcome = restore(&bench, "a").await;
+    refused(outcome, ErrorCode::WrongState, "lost its state");
+    fs::write(bench.paths.snapshots_dir().join(".restore"), "a").unwrap();
+    let options = StartOptions::default();
+    let outcome = bench.client.start(&options, |_| {}).await;
+    refused(outcome, ErrorCode::Host, "no such tag");
     bench.up().await;
+}
+
+#[tokio::test]
+async fn a_restore_that_ends_in_a_boot_is_not_said_to_go_on() {
+    let (bench, _) = shut_down_with_one().await;
+    bench.driver.fail_next("another hypervisor");
+    let (outcome, _guest) = tokio::join!(restore(&bench, "a"), bench.guest(Script::default()));
+    refused(outcome, ErrorCode::VmFailed, "boots from the disk");
+    bench
+        .status_when(|status| status.vm.state == VmState::Running)
+        .await;
 }
 
 #[tokio::test]
@@ -199,11 +213,7 @@ async fn what_deleted_ones_have_left_in_the_disk_goes() {
     assert_eq!(tags(), 2);
     delete(&bench, "a").await.unwrap();
     assert_eq!(tags(), 1);
-    let shut = StopOptions {
-        shutdown: true,
-        ..StopOptions::default()
-    };
-    bench.client.stop(&shut, |_| {}).await.unwrap();
+    shut_down(&bench).await;
     drop(guest);
     delete(&bench, "b").await.unwrap();
     assert_eq!(tags(), 1, "nobody has the disk");

@@ -23,6 +23,7 @@ mod suite;
 mod suspend;
 mod swarm;
 mod synced;
+mod times;
 
 use std::process::ExitCode;
 

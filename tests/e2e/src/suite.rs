@@ -10,6 +10,7 @@ use coracle_vm_harness::Coracle;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::skips::{Skip, Skips};
+use crate::times::Times;
 
 /// Lines of each log that a failure shows.
 const LOG_LINES: usize = 25;
@@ -70,6 +71,7 @@ pub(crate) fn run(without_vm: &[Suite], in_vm: &[Suite]) -> Result<ExitCode> {
     let shared = Arc::new(Shared {
         coracle: OnceLock::new(),
         skips: Skips::load(&names)?,
+        times: Times::default(),
     });
     let trials = all
         .into_iter()
@@ -82,14 +84,13 @@ pub(crate) fn run(without_vm: &[Suite], in_vm: &[Suite]) -> Result<ExitCode> {
                     true => shared.run(&name, body),
                     false => shared.run_alone(&name, body),
                 };
-                if std::env::var_os("CORACLE_TEST_TIMES").is_some() {
-                    eprint!("({:.1} s) ", begun.elapsed().as_secs_f32());
-                }
+                shared.times.note(name, begun.elapsed());
                 result
             })
         })
         .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
+    eprintln!("{}", shared.times);
     // Stops the VM and removes its folder.
     drop(shared);
     Ok(conclusion.exit_code())
@@ -112,6 +113,7 @@ fn own_arguments(all: impl Iterator<Item = String>) -> Result<(Vec<String>, Vec<
 struct Shared {
     coracle: OnceLock<Result<Coracle, String>>,
     skips: Skips,
+    times: Times,
 }
 
 impl Shared {

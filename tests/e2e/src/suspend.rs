@@ -9,7 +9,7 @@ mod times;
 
 use crate::suite::{Suite, tests};
 
-pub(crate) use cycle::{boot_id, is_suspended, resume, suspend};
+pub(crate) use cycle::{boot_id, daemon_killed_after, is_suspended, resume, suspend};
 
 pub(crate) const SUITE: Suite = Suite {
     name: "suspend",

@@ -11,7 +11,6 @@
 //! - `CORACLE_SAMPLES_DIR`: the sample images, by default `../samples` beside the programs' folder;
 //! - `CORACLE_IMAGE_DIR`, `CORACLE_TOOLS_DIR` as for Coracle itself;
 //! - `CORACLE_TEST_PATIENCE`: seconds after which something counts as hanging, by default 300;
-//! - `CORACLE_TEST_TIMES=1`: shows how long each test took;
 //! - `CORACLE_TEST_KEEP=1`: leaves the folder behind.
 
 mod cleanup;

@@ -99,7 +99,10 @@ async fn a_layer_without_names_is_merged_into_a_disk_that_grows() {
 #[test]
 fn what_qemu_img_tells_is_read() {
     let printed = r#"{"format": "qcow2", "snapshots": [{"name": "a", "id": "1"}, {"name": "b"}]}"#;
-    assert_eq!(names(printed).unwrap(), ["a", "b"]);
-    assert!(names(r#"{"format": "qcow2"}"#).unwrap().is_empty());
-    assert!(names("no JSON").is_err());
+    assert_eq!(
+        tags(printed).unwrap(),
+        Tags::from(["a", "b"].map(String::from))
+    );
+    assert!(tags(r#"{"format": "qcow2"}"#).unwrap().is_empty());
+    assert!(tags("no JSON").is_err());
 }

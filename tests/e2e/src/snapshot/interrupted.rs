@@ -1,11 +1,10 @@
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use coracle_vm_harness::{Coracle, Live, eventually, process};
+use coracle_vm_harness::{Coracle, Live};
 
 use super::{clear, names, restore, take};
-use crate::suspend::{is_suspended, resume};
+use crate::suspend::{daemon_killed_after, is_suspended, resume};
 use crate::synced::{check_synced, write_synced};
 use crate::{images, suite};
 
@@ -31,7 +30,7 @@ pub(super) fn daemon_killed_while_one_is_taken(coracle: &Coracle) -> Result<()> 
         let word = write_synced(coracle, "killed")?;
         let before = names(coracle)?;
         let name = format!("n{moment}");
-        killed_after(
+        daemon_killed_after(
             coracle,
             &["snapshot", "create", &name],
             Duration::from_millis(500 * moment as u64 + 150),
@@ -58,7 +57,7 @@ pub(super) fn daemon_killed_while_one_is_restored(coracle: &Coracle) -> Result<(
     take(coracle, "then")?;
     for moment in 0..suite::times(2, 16) {
         let of_now = write_synced(coracle, "killed")?;
-        killed_after(
+        daemon_killed_after(
             coracle,
             &["snapshot", "restore", "--yes", "then"],
             Duration::from_millis(250 * moment as u64 + 50),
@@ -72,30 +71,4 @@ pub(super) fn daemon_killed_while_one_is_restored(coracle: &Coracle) -> Result<(
     restore(coracle, "then")?;
     check_synced(coracle, "killed", &of_then)?;
     clear(coracle)
-}
-
-/// Whatever has come of it, the next start gives an engine.
-fn killed_after(coracle: &Coracle, verb: &[&str], after: Duration) -> Result<()> {
-    let daemon = coracle.daemon()?;
-    let mut command = Live::start(coracle.coracle(verb))?;
-    thread::sleep(after);
-    process::kill(daemon)?;
-    command.wait()?;
-    // What it had under way with the disk holds it up, and its socket with it.
-    eventually("the end of the daemon", || {
-        ensure!(!process::is_alive(daemon), "{daemon} still runs");
-        Ok(())
-    })?;
-    let said = coracle.coracle(["start"]).ok()?.all();
-    let outcome = if said.contains("Resuming") {
-        "resumed"
-    } else {
-        "booted"
-    };
-    eprintln!("killed {after:?} after {verb:?}: {outcome}");
-    coracle.await_running()?;
-    coracle
-        .docker(["run", "--rm", images::BUSYBOX, "true"])
-        .ok()?;
-    Ok(())
 }

@@ -3,9 +3,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use coracle_vm_harness::{Coracle, Live, eventually, patience, process};
+use coracle_vm_harness::{Coracle, Live, patience, process};
 
-use super::cycle::{is_suspended, resume, suspend};
+use super::cycle::{daemon_killed_after, is_suspended, resume, suspend};
 use crate::synced::{check_synced, write_synced};
 use crate::{images, suite};
 
@@ -85,11 +85,10 @@ pub(super) fn hypervisor_killed_while_it_suspends(coracle: &Coracle) -> Result<(
 
 pub(super) fn daemon_killed_while_it_suspends(coracle: &Coracle) -> Result<()> {
     for moment in 0..suite::times(2, 10) {
-        killed_after(
-            coracle,
-            "stop",
-            Duration::from_millis(400 * moment as u64 + 100),
-        )?;
+        let word = write_synced(coracle, "killed")?;
+        let after = Duration::from_millis(400 * moment as u64 + 100);
+        daemon_killed_after(coracle, &["stop"], after)?;
+        check_synced(coracle, "killed", &word)?;
     }
     Ok(())
 }
@@ -97,46 +96,8 @@ pub(super) fn daemon_killed_while_it_suspends(coracle: &Coracle) -> Result<()> {
 pub(super) fn daemon_killed_while_it_resumes(coracle: &Coracle) -> Result<()> {
     for moment in 0..suite::times(2, 10) {
         suspend(coracle)?;
-        killed_after(
-            coracle,
-            "start",
-            Duration::from_millis(300 * moment as u64 + 50),
-        )?;
+        let after = Duration::from_millis(300 * moment as u64 + 50);
+        daemon_killed_after(coracle, &["start"], after)?;
     }
     Ok(())
-}
-
-/// Whatever was saved by then, the next start gives an engine with everything that was synced.
-fn killed_after(coracle: &Coracle, verb: &str, after: Duration) -> Result<()> {
-    let word = match verb {
-        "stop" => Some(write_synced(coracle, "killed")?),
-        _ => None,
-    };
-    let daemon = coracle.daemon()?;
-    let mut command = Live::start(coracle.coracle([verb]))?;
-    thread::sleep(after);
-    process::kill(daemon)?;
-    command.wait()?;
-    // What it had under way with the disk holds it up, and its socket with it.
-    eventually("the end of the daemon", || {
-        ensure!(!process::is_alive(daemon), "{daemon} still runs");
-        Ok(())
-    })?;
-    let said = coracle.coracle(["start"]).ok()?.all();
-    eprintln!("killed {after:?} after the {verb}: {}", outcome(&said));
-    coracle.await_running()?;
-    if let Some(word) = word {
-        check_synced(coracle, "killed", &word)?;
-    }
-    coracle
-        .docker(["run", "--rm", images::BUSYBOX, "true"])
-        .ok()?;
-    Ok(())
-}
-
-fn outcome(said: &str) -> &str {
-    match said.contains("Resuming") {
-        true => "resumed",
-        false => "booted",
-    }
 }
