@@ -34,7 +34,7 @@ pub use stream::{AgentError, AgentErrorCode, StreamHeader, StreamReply};
 
 /// Version of everything in this crate. Both ends send theirs in the hello and
 /// the daemon refuses an agent of another version with a message that says so.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Name of the virtio-serial port (and, later, of the vsock service) that carries the
 /// transport.

@@ -1,7 +1,8 @@
 //! Many streams over the one byte stream between host and guest.
 //!
 //! This is yamux (`docs/adr/0002-transport.md` says why): per-stream credit, so that one
-//! slow reader stalls only itself; FIN closes one direction; a dropped stream is reset.
+//! slow reader stalls only itself; FIN closes one direction; a dropped stream is reset, also when it
+//! had sent its FIN.
 //! A reset reads as the end of the stream and makes writes fail with `BrokenPipe`.
 
 use std::task::Poll;
@@ -15,9 +16,11 @@ use crate::message::{self, MessageError};
 use crate::stream::{AgentError, AgentErrorCode, StreamHeader, StreamReply};
 
 mod gather;
+mod resets;
 mod stream;
 
 use gather::{Gather, Outlet};
+use resets::Resets;
 pub use stream::MuxStream;
 
 /// How many streams may be open at once, both ends' together.
@@ -104,7 +107,7 @@ pub fn start(
     };
     let (io, outlet) = gather::gather(io);
     let connection = Connection::new(io, config, mode);
-    tokio::spawn(run(connection, outlet, wanted, arrived));
+    tokio::spawn(run(connection, outlet, end, wanted, arrived));
     (Opener { requests }, Incoming { streams })
 }
 
@@ -155,14 +158,33 @@ impl Incoming {
 async fn run<T: AsyncRead + AsyncWrite + Unpin>(
     mut connection: Connection<Gather<T>>,
     outlet: Outlet<T>,
+    end: End,
     mut wanted: mpsc::Receiver<oneshot::Sender<MuxStream>>,
     arrived: mpsc::Sender<MuxStream>,
 ) {
+    let (resets, to_send) = Resets::new();
+    let mut exchange = Some(to_send);
+    let mut exchange_on = |stream| {
+        if let Some(to_send) = exchange.take() {
+            tokio::spawn(resets.clone().exchange(stream, to_send));
+        }
+    };
+    let mut is_first = end == End::Host;
     let mut waiting: Option<oneshot::Sender<MuxStream>> = None;
     let mut openers_left = true;
     let nobody_accepts = arrived.clone();
     let drive = poll_fn(|cx| {
         loop {
+            if is_first {
+                match connection.poll_new_outbound(cx) {
+                    Poll::Ready(Ok(stream)) => {
+                        is_first = false;
+                        exchange_on(stream);
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Some(error)),
+                    Poll::Pending => {}
+                }
+            }
             if waiting.is_none() && openers_left {
                 match wanted.poll_recv(cx) {
                     Poll::Ready(Some(sender)) => waiting = Some(sender),
@@ -175,7 +197,7 @@ async fn run<T: AsyncRead + AsyncWrite + Unpin>(
                     Poll::Ready(Ok(stream)) => {
                         if let Some(sender) = waiting.take() {
                             // The asker may have gone; dropping the stream resets it.
-                            let _ = sender.send(MuxStream::new(stream));
+                            let _ = sender.send(MuxStream::new(stream, &resets));
                         }
                         continue;
                     }
@@ -189,8 +211,13 @@ async fn run<T: AsyncRead + AsyncWrite + Unpin>(
                 }
             }
             match connection.poll_next_inbound(cx) {
+                Poll::Ready(Some(Ok(stream)))
+                    if end == End::Guest && stream.id().val() == resets::STREAM =>
+                {
+                    exchange_on(stream);
+                }
                 Poll::Ready(Some(Ok(stream))) => {
-                    if arrived.try_send(MuxStream::new(stream)).is_err() {
+                    if arrived.try_send(MuxStream::new(stream, &resets)).is_err() {
                         tracing::warn!("a stream of the other end was reset: nobody accepts it");
                     }
                 }

@@ -2,27 +2,32 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 
+use super::resets::{Reset, Resets};
+
 /// One stream: half-close by `shutdown`, reset by drop.
 ///
 /// yamux has no reset for a stream whose FIN has been sent, and an end that is never read
-/// again would stall the other one in its writes for ever. So a stream dropped between its
-/// own FIN and the other's is read to its end in the background, the bytes thrown away.
+/// again would stall the other one in its writes for ever. So the other end of a stream dropped between its
+/// own FIN and the other's is told, and what it had sent by then is thrown away in the background.
 #[derive(Debug)]
 pub struct MuxStream {
     /// `None` only while being dropped.
     inner: Option<Compat<yamux::Stream>>,
+    reset: Arc<Reset>,
     fin_sent: bool,
     end_read: bool,
 }
 
 impl MuxStream {
-    pub(super) fn new(stream: yamux::Stream) -> Self {
+    pub(super) fn new(stream: yamux::Stream, resets: &Resets) -> Self {
         Self {
+            reset: resets.of(stream.id().val()),
             inner: Some(stream.compat()),
             fin_sent: false,
             end_read: false,
@@ -55,6 +60,7 @@ impl AsyncWrite for MuxStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.reset.check(cx)?;
         self.inner().poll_write(cx, buf)
     }
 
@@ -75,6 +81,7 @@ impl Drop for MuxStream {
         if !self.fin_sent || self.end_read {
             return;
         }
+        self.reset.send();
         if let (Some(mut stream), Ok(runtime)) =
             (self.inner.take(), tokio::runtime::Handle::try_current())
         {

@@ -103,26 +103,6 @@ async fn a_thousand_streams_at_once() {
 }
 
 #[tokio::test]
-async fn a_stream_dropped_after_its_fin_does_not_stall_the_other_end() {
-    let ((opener, _incoming), (_guest, mut guest_incoming)) = pair();
-    let writer = tokio::spawn(async move {
-        let mut stream = guest_incoming.accept().await.unwrap();
-        let _: StreamHeader = message::expect(&mut stream).await.unwrap();
-        message::write(&mut stream, &StreamReply::OK).await.unwrap();
-        stream.write_all(&vec![0; 8 << 20]).await.unwrap();
-        stream.shutdown().await.unwrap();
-        guest_incoming
-    });
-    let (mut stream, _) = opener.open(&StreamHeader::Engine).await.unwrap();
-    stream.shutdown().await.unwrap();
-    drop(stream);
-    tokio::time::timeout(std::time::Duration::from_secs(20), writer)
-        .await
-        .expect("the writer stalled")
-        .unwrap();
-}
-
-#[tokio::test]
 async fn a_burst_waits_for_an_end_that_is_slow_to_accept() {
     let (host, guest) = tokio::io::duplex(1 << 20);
     let (opener, _incoming) = start(host, End::Host);
@@ -141,4 +121,35 @@ async fn a_burst_waits_for_an_end_that_is_slow_to_accept() {
     for task in tasks {
         task.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_end_that_writes_for_ever_is_told_that_the_stream_was_dropped_after_its_fin() {
+    let ((opener, _incoming), (_guest, mut guest_incoming)) = pair();
+    let writer = tokio::spawn(async move {
+        let mut stream = guest_incoming.accept().await.unwrap();
+        let _: StreamHeader = message::expect(&mut stream).await.unwrap();
+        message::write(&mut stream, &StreamReply::OK).await.unwrap();
+        loop {
+            if let Err(error) = stream.write_all(&[0; 4096]).await {
+                return (error.kind(), guest_incoming);
+            }
+        }
+    });
+    let (mut other, _) = {
+        let (mut stream, _) = opener.open(&StreamHeader::Engine).await.unwrap();
+        stream.shutdown().await.unwrap();
+        stream.read_u8().await.unwrap();
+        drop(stream);
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(20), writer).await;
+        let (kind, guest_incoming) = ended.expect("it writes on").unwrap();
+        assert_eq!(kind, std::io::ErrorKind::BrokenPipe);
+        tokio::spawn(echo_after_eof(guest_incoming));
+        opener.open(&StreamHeader::Engine).await.unwrap()
+    };
+    other.write_all(b"through").await.unwrap();
+    other.shutdown().await.unwrap();
+    let mut back = String::new();
+    other.read_to_string(&mut back).await.unwrap();
+    assert_eq!(back, "through");
 }
