@@ -5,6 +5,7 @@
 //! had sent its FIN.
 //! A reset reads as the end of the stream and makes writes fail with `BrokenPipe`.
 
+use std::sync::Arc;
 use std::task::Poll;
 
 use futures::future::poll_fn;
@@ -15,10 +16,12 @@ use yamux::{Config, Connection, Mode};
 use crate::message::{self, MessageError};
 use crate::stream::{AgentError, AgentErrorCode, StreamHeader, StreamReply};
 
+mod activity;
 mod gather;
 mod resets;
 mod stream;
 
+pub use activity::Activity;
 use gather::{Gather, Outlet};
 use resets::Resets;
 pub use stream::MuxStream;
@@ -76,7 +79,15 @@ impl OpenError {
 /// Opens streams. Cheap to clone; does not keep the transport alive.
 #[derive(Clone, Debug)]
 pub struct Opener {
-    requests: mpsc::Sender<oneshot::Sender<MuxStream>>,
+    requests: mpsc::Sender<Wish>,
+    activity: Arc<Activity>,
+    in_background: bool,
+}
+
+/// Someone wants a stream.
+struct Wish {
+    stream: oneshot::Sender<MuxStream>,
+    in_background: bool,
 }
 
 /// Yields the streams that the other end opens, headers not yet read; `None` when the transport has ended.
@@ -107,8 +118,15 @@ pub fn start(
     };
     let (io, outlet) = gather::gather(io);
     let connection = Connection::new(io, config, mode);
-    tokio::spawn(run(connection, outlet, end, wanted, arrived));
-    (Opener { requests }, Incoming { streams })
+    let activity = Arc::<Activity>::default();
+    let driven = run(connection, outlet, end, activity.clone(), wanted, arrived);
+    tokio::spawn(driven);
+    let opener = Opener {
+        requests,
+        activity,
+        in_background: false,
+    };
+    (opener, Incoming { streams })
 }
 
 impl Opener {
@@ -124,13 +142,27 @@ impl Opener {
     /// the reply, by [`answer`].
     pub async fn begin(&self, header: &StreamHeader) -> Result<MuxStream, OpenError> {
         let (sender, receiver) = oneshot::channel();
-        self.requests
-            .send(sender)
-            .await
-            .map_err(|_| TransportEnded)?;
+        let wish = Wish {
+            stream: sender,
+            in_background: self.in_background,
+        };
+        self.requests.send(wish).await.map_err(|_| TransportEnded)?;
         let mut stream = receiver.await.map_err(|_| TransportEnded)?;
         message::write(&mut stream, header).await?;
         Ok(stream)
+    }
+
+    /// The same, for what goes on all the time: its streams are no [`Activity`].
+    pub fn in_background(&self) -> Self {
+        Self {
+            in_background: true,
+            ..self.clone()
+        }
+    }
+
+    /// What goes over all other streams, those of the other end included.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     /// Completes when the transport has ended.
@@ -159,7 +191,8 @@ async fn run<T: AsyncRead + AsyncWrite + Unpin>(
     mut connection: Connection<Gather<T>>,
     outlet: Outlet<T>,
     end: End,
-    mut wanted: mpsc::Receiver<oneshot::Sender<MuxStream>>,
+    activity: Arc<Activity>,
+    mut wanted: mpsc::Receiver<Wish>,
     arrived: mpsc::Sender<MuxStream>,
 ) {
     let (resets, to_send) = Resets::new();
@@ -170,7 +203,7 @@ async fn run<T: AsyncRead + AsyncWrite + Unpin>(
         }
     };
     let mut is_first = end == End::Host;
-    let mut waiting: Option<oneshot::Sender<MuxStream>> = None;
+    let mut waiting: Option<Wish> = None;
     let mut openers_left = true;
     let nobody_accepts = arrived.clone();
     let drive = poll_fn(|cx| {
@@ -187,7 +220,7 @@ async fn run<T: AsyncRead + AsyncWrite + Unpin>(
             }
             if waiting.is_none() && openers_left {
                 match wanted.poll_recv(cx) {
-                    Poll::Ready(Some(sender)) => waiting = Some(sender),
+                    Poll::Ready(Some(wish)) => waiting = Some(wish),
                     Poll::Ready(None) => openers_left = false,
                     Poll::Pending => {}
                 }
@@ -195,9 +228,10 @@ async fn run<T: AsyncRead + AsyncWrite + Unpin>(
             if waiting.is_some() {
                 match connection.poll_new_outbound(cx) {
                     Poll::Ready(Ok(stream)) => {
-                        if let Some(sender) = waiting.take() {
+                        if let Some(wish) = waiting.take() {
+                            let counted = (!wish.in_background).then(|| activity.clone());
                             // The asker may have gone; dropping the stream resets it.
-                            let _ = sender.send(MuxStream::new(stream, &resets));
+                            let _ = wish.stream.send(MuxStream::new(stream, &resets, counted));
                         }
                         continue;
                     }
@@ -217,7 +251,8 @@ async fn run<T: AsyncRead + AsyncWrite + Unpin>(
                     exchange_on(stream);
                 }
                 Poll::Ready(Some(Ok(stream))) => {
-                    if arrived.try_send(MuxStream::new(stream, &resets)).is_err() {
+                    let stream = MuxStream::new(stream, &resets, Some(activity.clone()));
+                    if arrived.try_send(stream).is_err() {
                         tracing::warn!("a stream of the other end was reset: nobody accepts it");
                     }
                 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 
+use super::activity::Activity;
 use super::resets::{Reset, Resets};
 
 /// One stream: half-close by `shutdown`, reset by drop.
@@ -20,17 +21,31 @@ pub struct MuxStream {
     /// `None` only while being dropped.
     inner: Option<Compat<yamux::Stream>>,
     reset: Arc<Reset>,
+    /// None in the background.
+    activity: Option<Arc<Activity>>,
     fin_sent: bool,
     end_read: bool,
 }
 
 impl MuxStream {
-    pub(super) fn new(stream: yamux::Stream, resets: &Resets) -> Self {
+    pub(super) fn new(
+        stream: yamux::Stream,
+        resets: &Resets,
+        activity: Option<Arc<Activity>>,
+    ) -> Self {
         Self {
+            activity,
             reset: resets.of(stream.id().val()),
             inner: Some(stream.compat()),
             fin_sent: false,
             end_read: false,
+        }
+    }
+
+    /// Also before it could be: a sleeping end takes nothing.
+    fn wrote(&self) {
+        if let Some(activity) = &self.activity {
+            activity.wrote();
         }
     }
 
@@ -50,6 +65,9 @@ impl AsyncRead for MuxStream {
         if result.is_err() || (buf.filled().len() == before && buf.remaining() > 0) {
             self.end_read = true;
         }
+        if let Some(activity) = &self.activity {
+            activity.read();
+        }
         Poll::Ready(result)
     }
 }
@@ -61,6 +79,7 @@ impl AsyncWrite for MuxStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.reset.check(cx)?;
+        self.wrote();
         self.inner().poll_write(cx, buf)
     }
 
@@ -72,6 +91,7 @@ impl AsyncWrite for MuxStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.fin_sent = true;
+        self.wrote();
         self.inner().poll_shutdown(cx)
     }
 }

@@ -153,3 +153,22 @@ async fn an_end_that_writes_for_ever_is_told_that_the_stream_was_dropped_after_i
     other.read_to_string(&mut back).await.unwrap();
     assert_eq!(back, "through");
 }
+
+#[tokio::test]
+async fn a_sleeping_end_is_wanted_by_what_is_written_to_it_but_not_by_the_background() {
+    let ((opener, _incoming), (_guest, guest_incoming)) = pair();
+    tokio::spawn(echo_after_eof(guest_incoming));
+    let background = opener.in_background();
+    let (mut quiet, _) = background.open(&StreamHeader::Engine).await.unwrap();
+    assert_eq!(opener.activity().pieces(), 0);
+    let (mut stream, _) = opener.open(&StreamHeader::Engine).await.unwrap();
+    let pieces = opener.activity().pieces();
+    assert!(pieces > 0);
+    assert!(!opener.activity().fall_asleep(pieces - 1));
+    assert!(opener.activity().fall_asleep(pieces));
+    quiet.write_all(b"nobody cares").await.unwrap();
+    let mut wanted = std::pin::pin!(opener.activity().wanted());
+    assert!(futures::poll!(&mut wanted).is_pending());
+    stream.shutdown().await.unwrap();
+    assert!(futures::poll!(&mut wanted).is_ready());
+}

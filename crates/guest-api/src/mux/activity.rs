@@ -1,0 +1,50 @@
+//! Whether streams are used, for an end that puts the other one to sleep.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use tokio::sync::Notify;
+
+/// What goes over the streams of one transport, those in the background left out.
+#[derive(Debug, Default)]
+pub struct Activity {
+    pieces: AtomicU64,
+    asleep: AtomicBool,
+    wanted: Notify,
+}
+
+impl Activity {
+    /// Grows with every piece that this end has written or read.
+    pub fn pieces(&self) -> u64 {
+        self.pieces.load(SeqCst)
+    }
+
+    /// From now on what this end writes wakes the other one, unless it has written since `pieces` was read.
+    /// Whether it is so.
+    pub fn fall_asleep(&self, pieces: u64) -> bool {
+        self.asleep.store(true, SeqCst);
+        let silent = self.pieces() == pieces;
+        if !silent {
+            self.asleep.store(false, SeqCst);
+        }
+        silent
+    }
+
+    /// Completes when something is written to the sleeping end.
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
+        self.asleep.store(false, SeqCst);
+    }
+
+    pub(super) fn wrote(&self) {
+        // In this order: see `fall_asleep`.
+        self.pieces.fetch_add(1, SeqCst);
+        if self.asleep.load(SeqCst) {
+            self.wanted.notify_one();
+        }
+    }
+
+    /// What a sleeping end had said before it fell asleep wakes nobody.
+    pub(super) fn read(&self) {
+        self.pieces.fetch_add(1, SeqCst);
+    }
+}
