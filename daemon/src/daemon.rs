@@ -266,7 +266,7 @@ impl Daemon {
 
     fn change(&mut self, wishes: &[SettingChange]) -> Result<SettingsChanged, ApiError> {
         let changed = self.store.change(wishes)?;
-        self.lifecycle.context.settings = self.store.load()?;
+        self.lifecycle.context.adopt(self.store.load()?);
         let restart_needed =
             !self.lifecycle.is_down() && changed.iter().any(|setting| setting.needs_restart);
         Ok(SettingsChanged {
@@ -299,7 +299,8 @@ impl Daemon {
 
     fn answer_status(&self, reply: oneshot::Sender<Status>) {
         let mut status = status::of(&self.lifecycle);
-        let Some(vm) = self.lifecycle.vm() else {
+        // To ask a VM that sleeps would wake it.
+        let Some(vm) = self.lifecycle.vm().filter(|_| !status.vm.asleep) else {
             let _ = reply.send(status);
             return;
         };

@@ -74,6 +74,8 @@ pub(crate) enum RunEvent {
     /// A snapshot was taken or deleted, or not.
     Snapshot(Result<(), ApiError>),
     EngineAnswered(EngineFacts),
+    /// The VM was put to sleep, or has been woken.
+    Asleep(bool),
     /// A [`Deadline`](crate::vm::Deadline) has passed.
     Deadline(u64),
     /// The agent did not take the order to shut down.

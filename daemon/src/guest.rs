@@ -13,14 +13,15 @@ use coracle_guest_api::{
     message,
 };
 use coracle_port_forward::Forwarder;
-use coracle_vm_driver::ByteStream;
+use coracle_vm_driver::{ByteStream, Vm};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::clock::HostClock;
 use crate::event::{Reporter, RunEvent};
+use crate::idle::{Idle, Sleeper};
 use crate::lent::{self, Loan};
 use crate::log::{self, RotatingLog};
 use crate::memory::{Greeting, Token};
@@ -74,6 +75,8 @@ pub(crate) struct Session {
     opener: Opener,
     loan: Loan,
     behind: Arc<Notify>,
+    /// Puts an unused VM to sleep.
+    sleeper: Option<Task>,
     _tasks: [Task; 5],
 }
 
@@ -100,16 +103,18 @@ impl Session {
     ) -> Self {
         let (lent, loan) = lent::lend(transport);
         let (opener, incoming) = mux::start(lent, End::Host);
+        let background = opener.in_background();
         let behind = Arc::new(Notify::new());
         Self {
             id,
             behind: behind.clone(),
+            sleeper: None,
             _tasks: [
                 Task::spawn(report_end(id, opener.clone(), reporter.clone())),
-                Task::spawn(report_events(id, opener.clone(), reporter)),
+                Task::spawn(report_events(id, background.clone(), reporter)),
                 Task::spawn(serve(incoming, forwarder, opener.clone())),
-                Task::spawn(collect_engine_log(opener.clone(), engine_log)),
-                Task::spawn(clock.keep(opener.clone(), behind)),
+                Task::spawn(collect_engine_log(background.clone(), engine_log)),
+                Task::spawn(clock.keep(background, behind)),
             ],
             opener,
             loan,
@@ -160,6 +165,31 @@ impl Session {
     /// The guest has stood still: its clock is set right at once.
     pub(crate) fn clock_is_behind(&self) {
         self.behind.notify_one();
+    }
+
+    /// From now on the VM sleeps while its engine answers and nobody uses it.
+    pub(crate) fn may_sleep(
+        &mut self,
+        vm: Arc<dyn Vm>,
+        idle: watch::Receiver<Idle>,
+        reporter: Reporter,
+    ) {
+        let (opener, behind) = (self.opener.clone(), self.behind.clone());
+        self.sleeper.get_or_insert_with(|| {
+            let sleeper = Sleeper {
+                vm,
+                opener,
+                behind,
+                idle,
+                reporter,
+            };
+            sleeper.spawn()
+        });
+    }
+
+    /// There is something to do for it.
+    pub(crate) fn wake(&self) {
+        self.opener.activity().wake();
     }
 
     pub(crate) fn opener(&self) -> &Opener {

@@ -16,6 +16,7 @@ mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guest;
+mod idle;
 mod image;
 mod lent;
 pub mod log;

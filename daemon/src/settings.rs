@@ -15,9 +15,12 @@ mod url;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use coracle_daemon_api::{ApiError, ErrorCode, Setting, SettingChange};
 use serde_json::{Map, Value};
+
+use crate::idle::Idle;
 
 pub use proxy::Proxies;
 pub use schema::HostFacts;
@@ -68,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) shares: Vec<PathBuf>,
     /// Patterns of what no file events are raised for.
     pub(crate) ignored: Vec<String>,
+    /// When the VM is paused.
+    pub(crate) idle: Idle,
     /// The engine's `daemon.json`, as far as settings say something of it.
     pub(crate) engine: Map<String, Value>,
     /// Files with the certificate authorities of registries, which may be gone now.
@@ -187,6 +192,12 @@ impl Store {
             disk_gib: number(schema::DISK),
             shares: shares::paths(&value(schema::SHARES)).expect("the value was checked"),
             ignored: ignored::patterns(&value(schema::IGNORED)).expect("the value was checked"),
+            idle: Idle {
+                after: Some(number(schema::PAUSE_AFTER))
+                    .filter(|seconds| *seconds > 0)
+                    .map(Duration::from_secs),
+                cpu_percent: number(schema::CPU_PERCENT),
+            },
             engine: engine_config::complete(
                 value(schema::ENGINE),
                 &Proxies {

@@ -64,6 +64,9 @@ pub enum VmState {
 pub struct VmStatus {
     /// Where in its life.
     pub state: VmState,
+    /// Whether it runs and is paused because nobody uses it: whatever it is asked for wakes it.
+    #[serde(default)]
+    pub asleep: bool,
     /// Virtual CPUs.
     pub cpus: u32,
     /// Memory in MiB.

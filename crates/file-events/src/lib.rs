@@ -115,8 +115,10 @@ impl FileEvents {
         let (known, containers) = (&self.containers, self.containers.subscribe());
         let saved = self.saved.subscribe();
         let shares: Vec<_> = shares.iter().filter_map(|path| Share::of(path)).collect();
+        // What is asked all the time must keep no VM awake.
+        let background = opener.in_background();
         tokio::select! {
-            () = containers::follow(&opener, &shares, &watcher, known) => {}
+            () = containers::follow(&background, &shares, &watcher, known) => {}
             () = reload::follow(&opener, containers, saved, &self.problems, &self.steps) => {}
             () = send::follow(&opener, &queue, &self.saved) => {}
             () = opener.ended() => {}

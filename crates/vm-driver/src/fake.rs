@@ -21,6 +21,7 @@ struct State {
     fail_save: bool,
     fail_next: Option<String>,
     in_use: bool,
+    paused: bool,
     takes: VecDeque<u64>,
     guests: Vec<FakeGuest>,
 }
@@ -65,6 +66,11 @@ impl FakeDriver {
     /// Whether a VM of another daemon uses the disks.
     pub fn disks_are_in_use(&self, are: bool) {
         self.lock().in_use = are;
+    }
+
+    /// Whether the VM that was paused last has not gone on.
+    pub fn is_paused(&self) -> bool {
+        self.lock().paused
     }
 
     /// Whether a start was not yet taken.
@@ -267,10 +273,12 @@ impl Snapshots for FakeVm {
 #[async_trait]
 impl Suspend for FakeVm {
     async fn pause(&self) -> Result<(), DriverError> {
+        self.driver.lock().paused = true;
         Ok(())
     }
 
     async fn unpause(&self) -> Result<(), DriverError> {
+        self.driver.lock().paused = false;
         Ok(())
     }
 

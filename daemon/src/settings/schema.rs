@@ -14,6 +14,8 @@ pub(super) const MEMORY: &str = "vm.memory_mib";
 pub(super) const DISK: &str = "vm.disk_gib";
 pub(super) const SHARES: &str = "shares";
 pub(super) const IGNORED: &str = "files.ignored";
+pub(super) const PAUSE_AFTER: &str = "idle.pause_after_s";
+pub(super) const CPU_PERCENT: &str = "idle.cpu_percent";
 pub(super) const ENGINE: &str = "engine.config";
 pub(super) const HTTP_PROXY: &str = "proxy.http";
 pub(super) const HTTPS_PROXY: &str = "proxy.https";
@@ -26,6 +28,7 @@ pub(super) const AUTHORITIES: &str = "registry.ca";
 const MIN_MEMORY: u64 = 1024;
 const MIN_DISK: u64 = 4;
 const MAX_DISK: u64 = 16 << 10;
+const MAX_PAUSE_AFTER: u64 = 7 * 24 * 3600;
 
 /// What the defaults and ranges follow from.
 #[derive(Clone, Debug)]
@@ -121,6 +124,28 @@ pub(super) const ENTRIES: &[Entry] = &[
         },
         needs_restart: true,
         check: |value, _| ignored::check(value),
+        check_change: anything,
+    },
+    Entry {
+        key: PAUSE_AFTER,
+        default: |_| json!(600),
+        description: |_| {
+            format!(
+                "Seconds without a byte from or to containers after which the VM is paused until somebody uses it, 0 to {MAX_PAUSE_AFTER}; 0 for never."
+            )
+        },
+        needs_restart: false,
+        check: |value, _| between(value, 0, MAX_PAUSE_AFTER, "a week"),
+        check_change: anything,
+    },
+    Entry {
+        key: CPU_PERCENT,
+        default: |_| json!(10),
+        description: |_| {
+            "A VM that takes as much of one processor, in percent, is not paused, 1 to 100.".into()
+        },
+        needs_restart: false,
+        check: |value, _| between(value, 1, 100, "percent of one processor"),
         check_change: anything,
     },
     Entry {

@@ -17,6 +17,7 @@ use super::Input;
 use super::machine::Deadline;
 use crate::disks;
 use crate::event::{Event, Reporter, RunEvent};
+use crate::idle::Idle;
 use crate::memory::SavedMemory;
 use crate::options::Options;
 use crate::settings::Settings;
@@ -30,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     /// As last read; a VM that is started by itself gets the same again.
     pub(crate) settings: Settings,
+    /// What of them counts at once.
+    idle: watch::Sender<Idle>,
     pub(crate) sockets: Sockets,
     pub(crate) facts: Facts,
     /// What clients that wait should hear; the loop takes it.
@@ -87,6 +90,8 @@ pub(crate) struct VmFacts {
     /// Why the engine does not answer.
     pub(crate) engine_note: Option<String>,
     pub(crate) guest: Option<Box<AgentStatus>>,
+    /// Nobody uses it, and its processors stand still until somebody does.
+    pub(crate) asleep: bool,
     pub(crate) degraded_vm: Vec<String>,
     pub(crate) degraded_guest: Vec<String>,
 }
@@ -130,6 +135,7 @@ impl Context {
         let snapshots = Snapshots::new(&paths);
         snapshots.tidy();
         Self {
+            idle: watch::Sender::new(settings.idle),
             memory,
             snapshots,
             snapshot_outcome: None,
@@ -161,6 +167,15 @@ impl Context {
             run: self.run,
             events: self.events.clone(),
         }
+    }
+
+    pub(crate) fn adopt(&mut self, settings: Settings) {
+        self.idle.send_replace(settings.idle);
+        self.settings = settings;
+    }
+
+    pub(super) fn idle(&self) -> watch::Receiver<Idle> {
+        self.idle.subscribe()
     }
 
     /// A way to the loop.

@@ -23,6 +23,8 @@ pub(super) struct EngineStarting {
 impl EngineStarting {
     /// `note` says why the engine is down after it was up.
     pub(super) fn enter(context: &mut Context, live: Live, note: Option<String>) -> State {
+        // What the guest has said may have come after it fell asleep.
+        live.session.wake();
         let resumed = live.machine.origin.resumed && note.is_none();
         say(context, note);
         if resumed {

@@ -58,6 +58,10 @@ impl Live {
                 context.facts.vm.degraded_guest = reasons;
                 Step::Stay(self)
             }
+            Input::Event(RunEvent::Asleep(asleep)) => {
+                context.facts.vm.asleep = asleep;
+                Step::Stay(self)
+            }
             Input::Event(event) => Step::Yours(self, event),
         }
     }

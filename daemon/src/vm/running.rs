@@ -20,7 +20,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn enter(context: &mut Context, live: Live, facts: EngineFacts) -> State {
+    pub(super) fn enter(context: &mut Context, mut live: Live, facts: EngineFacts) -> State {
         context.was_up = true;
         context.facts.recovering = None;
         context.facts.vm.engine_note = None;
@@ -31,6 +31,8 @@ impl Running {
             .sockets
             .access
             .send_replace(EngineAccess::Ready(opener.clone()));
+        let (vm, reporter) = (live.machine.vm.clone(), context.reporter());
+        live.session.may_sleep(vm, context.idle(), reporter);
         let forwarder = context.sockets.forwarder.clone();
         let services = {
             let opener = opener.clone();

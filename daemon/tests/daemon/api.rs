@@ -14,7 +14,12 @@ use tokio::net::UnixStream;
 use crate::bench::{Bench, PATIENCE};
 use crate::guest::{ENGINE, Script};
 
-async fn http(socket: &Path, method: &str, path: &str, body: &str) -> (StatusCode, String) {
+pub(crate) async fn http(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> (StatusCode, String) {
     let stream = UnixStream::connect(socket).await.unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
@@ -80,6 +85,8 @@ async fn settings_are_listed_changed_and_refused() {
             "vm.disk_gib",
             "shares",
             "files.ignored",
+            "idle.pause_after_s",
+            "idle.cpu_percent",
             "engine.config",
             "proxy.http",
             "proxy.https",

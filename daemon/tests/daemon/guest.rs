@@ -37,6 +37,8 @@ pub(crate) struct Script {
     pub(crate) keeps: Option<&'static str>,
     /// The engine's state from the beginning.
     pub(crate) engine: EngineState,
+    /// What the engine says of its containers, as JSON.
+    pub(crate) containers: &'static str,
 }
 
 impl Default for Script {
@@ -46,6 +48,7 @@ impl Default for Script {
             obeys: true,
             keeps: None,
             engine: EngineState::Ready,
+            containers: "[]",
         }
     }
 }
@@ -265,7 +268,7 @@ async fn serve(agent: Arc<Agent>, mut stream: MuxStream) {
                 event = events.recv().await.unwrap();
             }
         }
-        StreamHeader::Engine => engine(stream).await,
+        StreamHeader::Engine => engine(stream, agent.script.containers).await,
         StreamHeader::Log { .. } => {
             stream.write_all(b"the engine's words\n").await.unwrap();
             stream.flush().await.unwrap();
@@ -309,6 +312,10 @@ async fn serve(agent: Arc<Agent>, mut stream: MuxStream) {
             // Until the host has what it wants.
             let _ = stream.read_u8().await;
         }
+        StreamHeader::FileEvents => {
+            // Nothing is watched that could be told.
+            let _ = stream.read_u8().await;
+        }
         StreamHeader::Shutdown => {
             agent.shutdowns.send_modify(|count| *count += 1);
             if agent.script.obeys {
@@ -339,10 +346,11 @@ fn status(agent: &Agent) -> AgentStatus {
     }
 }
 
-async fn engine(stream: MuxStream) {
-    let service = service_fn(|request: Request<hyper::body::Incoming>| async move {
+async fn engine(stream: MuxStream, containers: &'static str) {
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| async move {
         let text = match request.uri().path() {
             path if path.ends_with("/version") => format!(r#"{{"Version": "{ENGINE}"}}"#),
+            path if path.ends_with("/containers/json") => containers.to_owned(),
             _ => "OK".into(),
         };
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(text))))

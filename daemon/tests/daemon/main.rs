@@ -5,6 +5,7 @@ mod api;
 mod bench;
 mod failures;
 mod guest;
+mod idle;
 mod lifecycle;
 mod names;
 mod ownership;

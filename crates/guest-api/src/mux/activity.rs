@@ -35,7 +35,8 @@ impl Activity {
         self.asleep.store(false, SeqCst);
     }
 
-    pub(super) fn wrote(&self) {
+    /// As if something had been written.
+    pub fn wake(&self) {
         // In this order: see `fall_asleep`.
         self.pieces.fetch_add(1, SeqCst);
         if self.asleep.load(SeqCst) {

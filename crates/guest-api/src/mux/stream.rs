@@ -45,7 +45,7 @@ impl MuxStream {
     /// Also before it could be: a sleeping end takes nothing.
     fn wrote(&self) {
         if let Some(activity) = &self.activity {
-            activity.wrote();
+            activity.wake();
         }
     }
 

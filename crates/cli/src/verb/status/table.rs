@@ -51,6 +51,7 @@ fn vm(status: &Status) -> String {
         VmState::Suspended => "suspended",
         VmState::Booting => "booting",
         VmState::EngineStarting => "running, engine starting",
+        VmState::Running if vm.asleep => "asleep until it is used",
         VmState::Running => "running",
         VmState::Stopping => "stopping",
         VmState::Failed => "failed",

@@ -1,0 +1,188 @@
+//! A VM that nobody uses is paused, and goes on when somebody does. Why so: `docs/adr/0011-idle.md`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use coracle_guest_api::mux::Opener;
+use coracle_vm_driver::Vm;
+use hyper::{Method, StatusCode};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::engine::{self, Failure};
+use crate::event::{Reporter, RunEvent};
+use crate::task::Task;
+
+/// A container with this label, whatever its value, keeps the VM awake while it runs.
+const KEEP_AWAKE: &str = "dev.coracle.keep-awake";
+
+/// How often in the time of silence it is looked.
+const LOOKS: u32 = 5;
+
+/// Bounds of the time between two looks.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(15);
+
+/// For the engine to say who keeps it awake.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Between two attempts to let a VM go on.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// When a VM counts as unused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Idle {
+    /// After this long without a byte over a stream; None for never.
+    pub(crate) after: Option<Duration>,
+    /// With the VM taking less than this of one processor all the while, in percent.
+    pub(crate) cpu_percent: u64,
+}
+
+/// One VM, put to sleep and woken.
+pub(crate) struct Sleeper {
+    pub(crate) vm: Arc<dyn Vm>,
+    pub(crate) opener: Opener,
+    /// Told that the guest has stood still.
+    pub(crate) behind: Arc<Notify>,
+    pub(crate) idle: watch::Receiver<Idle>,
+    pub(crate) reporter: Reporter,
+}
+
+impl Sleeper {
+    /// Until the task is dropped. A VM whose memory cannot be saved can be paused all the same, if its
+    /// driver can pause at all.
+    pub(crate) fn spawn(self) -> Task {
+        Task::spawn(self.run())
+    }
+
+    async fn run(mut self) {
+        if self.vm.suspend().is_none() {
+            return;
+        }
+        loop {
+            let pieces = self.unused().await;
+            match timeout(ANSWER, self.is_kept_awake()).await {
+                Ok(Ok(false)) => {
+                    if self.opener.activity().fall_asleep(pieces) {
+                        self.sleep().await;
+                    }
+                }
+                Ok(Ok(true)) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "who keeps the VM awake is not known"),
+                Err(_) => tracing::debug!("the engine did not say who keeps the VM awake"),
+            }
+        }
+    }
+
+    /// Waits until nobody has used the VM for long enough; returns the count of pieces since then.
+    async fn unused(&mut self) -> u64 {
+        let mut since = Instant::now();
+        let mut looked = Look::at(&self.opener, &*self.vm).await;
+        loop {
+            let idle = *self.idle.borrow_and_update();
+            let Some(after) = idle.after else {
+                // The sender never goes before the VM.
+                let _ = self.idle.changed().await;
+                since = Instant::now();
+                continue;
+            };
+            tokio::select! {
+                () = sleep((after / LOOKS).clamp(SHORTEST, LONGEST)) => {}
+                Ok(()) = self.idle.changed() => {}
+            }
+            let now = Look::at(&self.opener, &*self.vm).await;
+            if now.is_busy_since(&looked, idle.cpu_percent) {
+                since = now.at;
+            }
+            looked = now;
+            if since.elapsed() >= after {
+                return looked.pieces;
+            }
+        }
+    }
+
+    async fn is_kept_awake(&self) -> Result<bool, Failure> {
+        let path = format!("/containers/json?filters=%7B%22label%22%3A%5B%22{KEEP_AWAKE}%22%5D%7D");
+        let opener = self.opener.in_background();
+        let asked = engine::request(&opener, Method::GET, &path, Bytes::new());
+        let (status, body) = asked.await?;
+        if status != StatusCode::OK {
+            return Err(format!("the engine answered with {status}").into());
+        }
+        let containers: Vec<serde::de::IgnoredAny> = serde_json::from_slice(&body)?;
+        Ok(!containers.is_empty())
+    }
+
+    /// Pauses the VM until somebody writes to it.
+    async fn sleep(&self) {
+        let Some(suspend) = self.vm.suspend() else {
+            return;
+        };
+        match suspend.pause().await {
+            Ok(()) => {
+                tracing::info!("nobody uses the VM: it sleeps");
+                self.reporter.send(RunEvent::Asleep(true)).await;
+            }
+            Err(error) => tracing::warn!(%error, "the VM cannot be put to sleep"),
+        }
+        self.opener.activity().wanted().await;
+        while let Err(error) = suspend.unpause().await {
+            tracing::warn!(%error, "the VM does not wake up");
+            sleep(RETRY).await;
+        }
+        self.behind.notify_one();
+        tracing::info!("the VM is awake");
+        self.reporter.send(RunEvent::Asleep(false)).await;
+    }
+}
+
+/// What a VM has done so far.
+struct Look {
+    at: Instant,
+    pieces: u64,
+    cpu_ms: Option<u64>,
+}
+
+impl Look {
+    async fn at(opener: &Opener, vm: &dyn Vm) -> Self {
+        let usage = vm.usage().await;
+        Self {
+            at: Instant::now(),
+            pieces: opener.activity().pieces(),
+            cpu_ms: usage.ok().map(|usage| usage.cpu_ms),
+        }
+    }
+
+    /// A VM of which it is not known counts as busy.
+    fn is_busy_since(&self, earlier: &Self, cpu_percent: u64) -> bool {
+        let (Some(now), Some(then)) = (self.cpu_ms, earlier.cpu_ms) else {
+            return true;
+        };
+        let elapsed_ms = (self.at - earlier.at).as_millis() as u64;
+        let is_computing = now.saturating_sub(then) * 100 >= (elapsed_ms * cpu_percent).max(1);
+        self.pieces != earlier.pieces || is_computing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_and_processors_keep_a_vm_awake() {
+        let begun = Instant::now();
+        let look = |s: u64, pieces, cpu_ms| Look {
+            at: begun + Duration::from_secs(s),
+            pieces,
+            cpu_ms,
+        };
+        let then = look(0, 7, Some(1000));
+        let is_busy = |now: Look| now.is_busy_since(&then, 10);
+        assert!(!is_busy(look(10, 7, Some(1000))));
+        assert!(!is_busy(look(10, 7, Some(1999))));
+        assert!(is_busy(look(10, 7, Some(2000))));
+        assert!(is_busy(look(10, 8, Some(1000))));
+        assert!(is_busy(look(10, 7, None)));
+    }
+}
