@@ -8,6 +8,8 @@ mod streams;
 
 use crate::suite::{Suite, tests};
 
+pub(crate) use peer::Peer;
+
 pub(crate) const SUITE: Suite = Suite {
     name: "ports",
     tests: tests![

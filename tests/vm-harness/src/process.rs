@@ -1,10 +1,11 @@
 //! The processes of a Coracle as the kernel shows them.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill as send};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, SysconfVar, sysconf};
 
 /// The ids of all processes that are of the Coracle with this state folder: they name
 /// it in their environment or command line, or descend from one that does.
@@ -63,6 +64,20 @@ fn stat(id: u32) -> Option<[String; 2]> {
         .split_whitespace()
         .map(str::to_owned);
     Some([fields.next()?, fields.next()?])
+}
+
+/// The processor time that it has taken.
+pub fn cpu_time(id: u32) -> Result<Duration> {
+    let file = format!("/proc/{id}/stat");
+    let text = fs::read_to_string(&file).with_context(|| file.clone())?;
+    let fields = text.rsplit(')').next().unwrap_or_default();
+    // What follows the name begins with the third field; the 14th and 15th are of user and kernel.
+    let mut ticks = 0;
+    for field in fields.split_whitespace().skip(11).take(2) {
+        ticks += field.parse::<u64>().with_context(|| file.clone())?;
+    }
+    let a_second = sysconf(SysconfVar::CLK_TCK)?.context("no length of a tick")?;
+    Ok(Duration::from_secs_f64(ticks as f64 / a_second as f64))
 }
 
 /// How many file descriptors it has open.

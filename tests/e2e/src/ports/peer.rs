@@ -6,14 +6,14 @@ use coracle_vm_harness::{Coracle, patience};
 use crate::images;
 
 /// A container of `tests/python/peer.py` with published ports.
-pub(super) struct Peer<'a> {
+pub(crate) struct Peer<'a> {
     coracle: &'a Coracle,
-    pub(super) id: String,
+    pub(crate) id: String,
 }
 
 impl<'a> Peer<'a> {
     /// Starts it with `docker run`'s options, and waits until it listens.
-    pub(super) fn start(coracle: &'a Coracle, options: &[&str]) -> Result<Self> {
+    pub(crate) fn start(coracle: &'a Coracle, options: &[&str]) -> Result<Self> {
         let image = images::voting_app(coracle)?;
         let file = coracle.places().checkout.join("tests/python/peer.py");
         let script = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
@@ -23,11 +23,13 @@ impl<'a> Peer<'a> {
     }
 
     /// Where docker says that the container's port is on the host, IPv4.
-    pub(super) fn address(&self, port: u16) -> Result<String> {
-        let all = self
-            .coracle
-            .docker(["port", &self.id, &port.to_string()])
-            .text()?;
+    pub(crate) fn address(&self, port: u16) -> Result<String> {
+        self.address_of(&port.to_string())
+    }
+
+    /// The same of `PORT/PROTOCOL`.
+    pub(crate) fn address_of(&self, port: &str) -> Result<String> {
+        let all = self.coracle.docker(["port", &self.id, port]).text()?;
         let line = all
             .lines()
             .find(|line| !line.starts_with('['))
@@ -36,12 +38,12 @@ impl<'a> Peer<'a> {
     }
 
     /// Connects to the container's port.
-    pub(super) fn connect(&self, port: u16) -> Result<TcpStream> {
+    pub(crate) fn connect(&self, port: u16) -> Result<TcpStream> {
         connect(&self.address(port)?)
     }
 
     /// Stops it, as `docker stop` does.
-    pub(super) fn stop(&self) -> Result<()> {
+    pub(crate) fn stop(&self) -> Result<()> {
         self.coracle
             .docker(["stop", "--time", "0", &self.id])
             .ok()?;
