@@ -69,9 +69,11 @@ pub async fn run(
         listener,
         api::Daemon::new(events.clone(), status_now, paths, debugging, file_events),
     );
+    let wanted = lifecycle.context.wanted();
     let outside = Task::spawn(async move {
         loop {
             let event = tokio::select! {
+                () = wanted.notified() => Event::Wanted,
                 Some(()) = signals.recv() => Event::Terminate,
                 Ok(()) = ports.changed() => Event::PortsChanged,
                 Ok(()) = files.changed() => Event::FilesChanged,
@@ -92,6 +94,7 @@ pub async fn run(
         store,
         status,
         waiters: Waiters::default(),
+        agent_wanted: Vec::new(),
         events: receiver,
         ending: false,
     };
@@ -113,6 +116,8 @@ struct Daemon {
     store: Store,
     status: watch::Sender<Status>,
     waiters: Waiters,
+    /// Those who want a way to the guest agent.
+    agent_wanted: Vec<oneshot::Sender<Result<Opener, ApiError>>>,
     events: mpsc::Receiver<Event>,
     /// Whether the daemon is about to end.
     ending: bool,
@@ -137,6 +142,7 @@ impl Daemon {
                 progress,
             } => self.restore(&name, fits, progress),
             Event::PortsChanged | Event::FilesChanged => {}
+            Event::Wanted => self.lifecycle.feed(Input::Wanted),
             Event::Terminate => self.ending = true,
         }
     }
@@ -178,7 +184,8 @@ impl Daemon {
             }
             Request::Reclaim(reply) => self.reclaim(reply),
             Request::Agent(reply) => {
-                let _ = reply.send(self.live().map(|(_, opener)| opener));
+                self.lifecycle.feed(Input::Wanted);
+                self.agent_wanted.push(reply);
             }
         }
     }
@@ -330,6 +337,11 @@ impl Daemon {
             self.waiters.conclude(Goal::Snapshot, &outcome);
         }
         self.waiters.settle(&status);
+        if !self.lifecycle.is_on_its_way() {
+            for reply in std::mem::take(&mut self.agent_wanted) {
+                let _ = reply.send(self.live().map(|(_, opener)| opener));
+            }
+        }
         self.status.send_if_modified(|last| {
             let changed = *last != status;
             *last = status;

@@ -29,6 +29,8 @@ pub(crate) enum Event {
     PortsChanged,
     /// Whether all file events are told is another answer.
     FilesChanged,
+    /// Somebody uses a VM that was suspended because nobody did.
+    Wanted,
     /// The process was asked to end.
     Terminate,
 }
@@ -76,6 +78,8 @@ pub(crate) enum RunEvent {
     EngineAnswered(EngineFacts),
     /// The VM was put to sleep, or has been woken.
     Asleep(bool),
+    /// It has slept for long, and nobody has anything open that ends with its memory's way to the disk.
+    Unused,
     /// A [`Deadline`](crate::vm::Deadline) has passed.
     Deadline(u64),
     /// The agent did not take the order to shut down.

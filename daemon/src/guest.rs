@@ -112,7 +112,7 @@ impl Session {
             _tasks: [
                 Task::spawn(report_end(id, opener.clone(), reporter.clone())),
                 Task::spawn(report_events(id, background.clone(), reporter)),
-                Task::spawn(serve(incoming, forwarder, opener.clone())),
+                Task::spawn(serve(incoming, forwarder)),
                 Task::spawn(collect_engine_log(background.clone(), engine_log)),
                 Task::spawn(clock.keep(background, behind)),
             ],
@@ -213,13 +213,13 @@ async fn report_events(id: u64, opener: Opener, reporter: Reporter) {
 }
 
 /// Serves what the guest opens. A lease lives no longer than this.
-async fn serve(mut incoming: Incoming, forwarder: Forwarder, opener: Opener) {
+async fn serve(mut incoming: Incoming, forwarder: Forwarder) {
     let mut streams = JoinSet::new();
     loop {
         tokio::select! {
             stream = incoming.accept() => match stream {
                 Some(stream) => {
-                    streams.spawn(serve_one(stream, forwarder.clone(), opener.clone()));
+                    streams.spawn(serve_one(stream, forwarder.clone()));
                 }
                 None => return,
             },
@@ -232,9 +232,9 @@ async fn serve(mut incoming: Incoming, forwarder: Forwarder, opener: Opener) {
     }
 }
 
-async fn serve_one(mut stream: MuxStream, forwarder: Forwarder, opener: Opener) {
+async fn serve_one(mut stream: MuxStream, forwarder: Forwarder) {
     match timeout(HEADER, message::expect(&mut stream)).await {
-        Ok(Ok(StreamHeader::Port(request))) => forwarder.lease(request, stream, opener).await,
+        Ok(Ok(StreamHeader::Port(request))) => forwarder.lease(request, stream).await,
         Ok(Ok(StreamHeader::Resolve { lookup })) => resolve::serve(lookup, stream).await,
         Ok(Ok(_)) => {
             let error = AgentError::new(

@@ -1,5 +1,7 @@
-//! A VM that nobody uses is paused, and goes on when somebody does. Why so: `docs/adr/0011-idle.md`.
+//! A VM that nobody uses is paused, later suspended, and goes on when somebody uses it. Why so:
+//! `docs/adr/0011-idle.md`.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +37,8 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct Idle {
     /// After this long without a byte over a stream; None for never.
     pub(crate) after: Option<Duration>,
+    /// After it has slept this long it is suspended; None for never.
+    pub(crate) suspend_after: Option<Duration>,
     /// With the VM taking less than this of one processor all the while, in percent.
     pub(crate) cpu_percent: u64,
 }
@@ -114,6 +118,27 @@ impl Sleeper {
         Ok(!containers.is_empty())
     }
 
+    /// Waits until somebody writes to it, and says when that takes long.
+    async fn wanted(&self) {
+        let activity = self.opener.activity();
+        let long = async {
+            loop {
+                let idle = *self.idle.borrow();
+                match idle.suspend_after {
+                    Some(after) => sleep(after).await,
+                    None => pending().await,
+                }
+                if activity.open() == 0 {
+                    self.reporter.send(RunEvent::Unused).await;
+                }
+            }
+        };
+        tokio::select! {
+            () = activity.wanted() => {}
+            () = long => {}
+        }
+    }
+
     /// Pauses the VM until somebody writes to it.
     async fn sleep(&self) {
         let Some(suspend) = self.vm.suspend() else {
@@ -126,7 +151,7 @@ impl Sleeper {
             }
             Err(error) => tracing::warn!(%error, "the VM cannot be put to sleep"),
         }
-        self.opener.activity().wanted().await;
+        self.wanted().await;
         while let Err(error) = suspend.unpause().await {
             tracing::warn!(%error, "the VM does not wake up");
             sleep(RETRY).await;

@@ -185,6 +185,11 @@ impl Store {
             self.value(entry, stored)
         };
         let number = |key| value(key).as_u64().expect("the value was checked");
+        let seconds = |key| {
+            Some(number(key))
+                .filter(|s| *s > 0)
+                .map(Duration::from_secs)
+        };
         let text = |key| value(key).as_str().unwrap_or_default().to_owned();
         Settings {
             cpus: number(schema::CPUS) as u32,
@@ -193,9 +198,8 @@ impl Store {
             shares: shares::paths(&value(schema::SHARES)).expect("the value was checked"),
             ignored: ignored::patterns(&value(schema::IGNORED)).expect("the value was checked"),
             idle: Idle {
-                after: Some(number(schema::PAUSE_AFTER))
-                    .filter(|seconds| *seconds > 0)
-                    .map(Duration::from_secs),
+                after: seconds(schema::PAUSE_AFTER),
+                suspend_after: seconds(schema::SUSPEND_AFTER),
                 cpu_percent: number(schema::CPU_PERCENT),
             },
             engine: engine_config::complete(

@@ -30,7 +30,7 @@ pub(crate) fn of(lifecycle: &Lifecycle) -> Status {
             memory_mib: made.map_or(context.settings.memory_mib, |made| made.memory_mib),
             disk_bytes,
             disk_used_bytes,
-            asleep: vm.asleep,
+            asleep: lifecycle.is_asleep(),
             usage: None,
             uptime_s: None,
             restarts: facts.restarts,

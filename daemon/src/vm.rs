@@ -71,6 +71,8 @@ pub(crate) enum Input {
     Restore,
     /// Stop and delete the data disk.
     Reset,
+    /// Somebody uses it, wherever it is.
+    Wanted,
     Event(RunEvent),
 }
 
@@ -111,7 +113,7 @@ pub(crate) struct Lifecycle {
 impl Lifecycle {
     /// Stopped.
     pub(crate) fn new(context: Context) -> Self {
-        let state = State::Stopped(stopped::Stopped);
+        let state = State::Stopped(stopped::Stopped::default());
         Self { state, context }
     }
 
@@ -122,7 +124,13 @@ impl Lifecycle {
         if let Input::Event(RunEvent::Stage(stage, message)) = input {
             return context.announce(stage, message);
         }
-        let state = std::mem::replace(&mut self.state, State::Stopped(stopped::Stopped));
+        if matches!(input, Input::Wanted)
+            && !matches!(&self.state, State::Stopped(_) | State::Suspending(_))
+        {
+            // It is on its way, or there.
+            return;
+        }
+        let state = std::mem::replace(&mut self.state, State::Stopped(stopped::Stopped::default()));
         self.state = state.on(context, input);
         if self.state() != before {
             tracing::info!(state = ?self.state(), "the VM changed state");
@@ -136,7 +144,8 @@ impl Lifecycle {
                 "another snapshot is being taken or deleted: try again when that is done"
             }
             (State::Running(_), _) => {
-                let state = std::mem::replace(&mut self.state, State::Stopped(stopped::Stopped));
+                let state =
+                    std::mem::replace(&mut self.state, State::Stopped(stopped::Stopped::default()));
                 if let State::Running(running) = state {
                     self.state = Snapshotting::enter(&mut self.context, running, work);
                 }
@@ -176,6 +185,23 @@ impl Lifecycle {
             State::Running(_) | State::Snapshotting(_) => VmState::Running,
             State::Stopping(_) | State::Suspending(_) => VmState::Stopping,
             State::Failed(_) => VmState::Failed,
+        }
+    }
+
+    /// Whether it is paused, or suspended, until somebody uses it.
+    pub(crate) fn is_asleep(&self) -> bool {
+        match &self.state {
+            State::Stopped(state) => state.is_dozing(),
+            _ => self.context.facts.vm.asleep,
+        }
+    }
+
+    /// Whether there will be a guest agent in a moment, or a reason why not.
+    pub(crate) fn is_on_its_way(&self) -> bool {
+        match &self.state {
+            State::Booting(_) => true,
+            State::Suspending(state) => state.is_until_wanted(),
+            _ => false,
         }
     }
 

@@ -1,10 +1,11 @@
 //! The way to the engine, as the daemon knows it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use coracle_guest_api::mux::{MuxStream, Opener};
 use coracle_guest_api::{AgentErrorCode, StreamHeader};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Whether the engine can be reached, and how.
@@ -14,6 +15,13 @@ pub enum EngineAccess {
     Ready(Opener),
     /// On its way up: clients wait a while for it.
     Soon {
+        /// One sentence for a client whose wait was in vain.
+        message: String,
+    },
+    /// Away until somebody wants it: a client says so, and waits a while.
+    OnDemand {
+        /// Told that it is wanted.
+        wanted: Arc<Notify>,
         /// One sentence for a client whose wait was in vain.
         message: String,
     },
@@ -61,6 +69,10 @@ pub(crate) async fn connect(
         let (reason, again) = match current {
             EngineAccess::Down { message } => return Err(NoStream::Unavailable(message)),
             EngineAccess::Soon { message } => (message, deadline),
+            EngineAccess::OnDemand { wanted, message } => {
+                wanted.notify_one();
+                (message, deadline)
+            }
             EngineAccess::Ready(opener) => {
                 match timeout_at(deadline, opener.open(&StreamHeader::Engine)).await {
                     Ok(Ok((stream, _))) => return Ok(stream),

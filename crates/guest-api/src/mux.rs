@@ -20,11 +20,13 @@ mod activity;
 mod gather;
 mod resets;
 mod stream;
+mod way;
 
 pub use activity::Activity;
 use gather::{Gather, Outlet};
 use resets::Resets;
 pub use stream::MuxStream;
+pub use way::{Way, reach};
 
 /// How many streams may be open at once, both ends' together.
 pub const MAX_STREAMS: usize = 16 << 10;
@@ -148,6 +150,9 @@ impl Opener {
         };
         self.requests.send(wish).await.map_err(|_| TransportEnded)?;
         let mut stream = receiver.await.map_err(|_| TransportEnded)?;
+        if !self.in_background && header.is_use() {
+            stream.counts_as_open();
+        }
         message::write(&mut stream, header).await?;
         Ok(stream)
     }

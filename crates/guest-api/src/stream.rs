@@ -89,6 +89,20 @@ pub enum StreamHeader {
     },
 }
 
+impl StreamHeader {
+    /// Whether somebody uses the guest for as long as the stream is open, also when nothing is said.
+    pub fn is_use(&self) -> bool {
+        matches!(
+            self,
+            Self::Engine
+                | Self::DialTcp { .. }
+                | Self::DialUdp { .. }
+                | Self::Exec(_)
+                | Self::Debug(_)
+        )
+    }
+}
+
 /// A log that the agent keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use coracle_guest_api::mux::{MuxStream, Opener};
+use coracle_guest_api::mux::{MuxStream, Opener, Way};
 use coracle_guest_api::port::PortRequest;
 use coracle_guest_api::{AgentError, AgentErrorCode};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -29,6 +29,10 @@ pub struct Forwarder {
 
 struct Shared {
     ports: Mutex<Ports>,
+    /// Where connections go.
+    way: watch::Sender<Way>,
+    /// The ports of a guest that is away.
+    kept: Mutex<Option<Granted>>,
     next_source: AtomicU64,
     /// Counts the table's changes.
     changed: watch::Sender<u64>,
@@ -60,6 +64,8 @@ impl Forwarder {
         Self {
             shared: Arc::new(Shared {
                 ports: Mutex::default(),
+                way: watch::Sender::default(),
+                kept: Mutex::default(),
                 next_source: AtomicU64::new(1),
                 changed: watch::Sender::new(0),
                 cleared: watch::Sender::new(0),
@@ -71,17 +77,37 @@ impl Forwarder {
     /// [`StreamReply`](coracle_guest_api::StreamReply) (whose error is the failure of
     /// `docker run`), holds until the stream ends, then unbinds.
     ///
-    /// The header of `stream` has been read. Connections are dialled by `opener`, the
-    /// transport that the stream came from.
-    pub async fn lease(&self, request: PortRequest, stream: MuxStream, opener: Opener) {
-        lease::serve(self, request, stream, opener).await;
+    /// The header of `stream` has been read.
+    pub async fn lease(&self, request: PortRequest, stream: MuxStream) {
+        lease::serve(self, request, stream).await;
+    }
+
+    /// Connections are dialled by `opener` from now on, those that wait, too.
+    pub fn reach_by(&self, opener: Opener) {
+        self.shared.way.send_replace(Way::By(opener));
+    }
+
+    /// The guest goes away and will be back: until [`let_go`](Self::let_go) the ports stay as they are. What
+    /// connects to them waits, and is told to `wanted`.
+    pub fn keep(&self, wanted: Arc<Notify>) {
+        self.shared.way.send_replace(Way::OnDemand(wanted));
+        let kept = self.wish();
+        self.shared.lock().table.share_all(kept.source);
+        // What was kept before goes, outside the lock.
+        drop(self.shared.kept().replace(kept));
+    }
+
+    /// The guest is back and has asked for its ports: those it did not ask for are closed.
+    pub fn let_go(&self) {
+        let kept = self.shared.kept().take();
+        drop(kept);
     }
 
     /// Listens for the ingress ports of swarm services for as long as the engine is up; dropped,
     /// all of them are released. A port that the host cannot give is in [`ports`](Self::ports)
     /// with its error, and is tried again until it can.
     ///
-    /// The engine is asked, and connections are dialled, by `opener`; returns when that has ended.
+    /// The engine is asked by `opener`; returns when that has ended.
     pub async fn follow_services(&self, opener: Opener) {
         swarm::follow(self, opener).await;
     }
@@ -98,6 +124,8 @@ impl Forwarder {
 
     /// Ends all leases and closes all ports: their VM has gone.
     pub fn clear(&self) {
+        self.shared.way.send_replace(Way::None);
+        self.let_go();
         let mut ports = self.shared.lock();
         ports.table.clear();
         ports.listeners.clear();
@@ -112,11 +140,7 @@ impl Forwarder {
     }
 
     /// Listens as `request` says, or shares the listener of the same request.
-    pub(crate) async fn grant(
-        &self,
-        request: &PortRequest,
-        opener: &Opener,
-    ) -> Result<Granted, AgentError> {
+    pub(crate) async fn grant(&self, request: &PortRequest) -> Result<Granted, AgentError> {
         // Made first: also a wish that fails or is abandoned is released.
         let granted = self.wish();
         let source = granted.source;
@@ -124,7 +148,7 @@ impl Forwarder {
         let deadline = Instant::now() + HANDOVER;
         loop {
             changed.mark_unchanged();
-            let wish = self.shared.wish(source, request, opener);
+            let wish = self.shared.wish(source, request);
             let other = match wish {
                 Ok(None) => return Ok(granted),
                 Ok(Some(other)) => other,
@@ -146,14 +170,8 @@ impl Forwarder {
 
     /// Tries to grant a wish; whether it is granted. If not, the wish is in the table with the
     /// reason, which begins with `about`, for as long as it is held.
-    pub(crate) async fn attempt(
-        &self,
-        wish: &Granted,
-        request: &PortRequest,
-        opener: &Opener,
-        about: &str,
-    ) -> bool {
-        let why = match self.shared.wish(wish.source, request, opener) {
+    pub(crate) async fn attempt(&self, wish: &Granted, request: &PortRequest, about: &str) -> bool {
+        let why = match self.shared.wish(wish.source, request) {
             Ok(None) => return true,
             Ok(Some(other)) => taken(request, &other),
             Err(error) => explain(request, error).await,
@@ -204,13 +222,12 @@ impl Shared {
         self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn kept(&self) -> MutexGuard<'_, Option<Granted>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Enters a wish and fulfils it; returns the request that is in its way, if any.
-    fn wish(
-        &self,
-        source: Source,
-        request: &PortRequest,
-        opener: &Opener,
-    ) -> std::io::Result<Option<PortRequest>> {
+    fn wish(&self, source: Source, request: &PortRequest) -> std::io::Result<Option<PortRequest>> {
         let mut ports = self.lock();
         match ports.table.want(source, request) {
             Wish::Taken(other) => return Ok(Some(other)),
@@ -224,7 +241,7 @@ impl Shared {
         // Who wished it says why, or gives the wish up.
         let bound = bind::bind(request)?;
         ports.table.bound(request);
-        if let Some(listener) = Listener::start(bound, request, opener) {
+        if let Some(listener) = Listener::start(bound, request, self.way.subscribe()) {
             ports.listeners.insert(request.clone(), listener);
         }
         drop(ports);
@@ -234,19 +251,18 @@ impl Shared {
 }
 
 impl Listener {
-    fn start(bound: Bound, request: &PortRequest, opener: &Opener) -> Option<Self> {
+    fn start(bound: Bound, request: &PortRequest, way: watch::Receiver<Way>) -> Option<Self> {
         let container = SocketAddr::new(request.container_ip, request.container_port);
-        let opener = opener.clone();
         match bound {
             Bound::Tcp(listener) => {
                 let slot = Slot::new(listener);
-                let task = tokio::spawn(tcp::serve(slot.clone(), container, opener));
+                let task = tokio::spawn(tcp::serve(slot.clone(), container, way));
                 let close = Box::new(move || slot.close());
                 Some(Self { close, task })
             }
             Bound::Udp(socket) => {
                 let slot = Slot::new(socket);
-                let task = tokio::spawn(udp::serve(slot.clone(), container, opener, udp::IDLE));
+                let task = tokio::spawn(udp::serve(slot.clone(), container, way, udp::IDLE));
                 let close = Box::new(move || slot.close());
                 Some(Self { close, task })
             }

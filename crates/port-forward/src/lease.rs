@@ -1,6 +1,6 @@
 //! One lease: a port that the guest holds by a stream.
 
-use coracle_guest_api::mux::{MuxStream, Opener};
+use coracle_guest_api::mux::MuxStream;
 use coracle_guest_api::port::PortRequest;
 use coracle_guest_api::{StreamReply, message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,14 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::forwarder::Forwarder;
 
 /// See [`Forwarder::lease`].
-pub(crate) async fn serve(
-    forwarder: &Forwarder,
-    request: PortRequest,
-    mut stream: MuxStream,
-    opener: Opener,
-) {
+pub(crate) async fn serve(forwarder: &Forwarder, request: PortRequest, mut stream: MuxStream) {
     let mut cleared = forwarder.cleared();
-    let granted = match forwarder.grant(&request, &opener).await {
+    let granted = match forwarder.grant(&request).await {
         Ok(granted) => granted,
         Err(error) => {
             tracing::info!(%error, "a port was refused");

@@ -38,7 +38,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// See [`Forwarder::follow_services`].
 pub(crate) async fn follow(forwarder: &Forwarder, opener: Opener) {
-    let mut ports = Ports::new(forwarder.clone(), opener.clone());
+    let mut ports = Ports::new(forwarder.clone());
     // What is asked all the time must keep no VM awake.
     let opener = opener.in_background();
     let mut pause = Pause::default();

@@ -119,6 +119,15 @@ impl Table {
         unwanted
     }
 
+    /// `source` wants all that the host listens on.
+    pub(crate) fn share_all(&mut self, source: Source) {
+        for port in self.ports.values_mut() {
+            if matches!(port.state, State::Bound) {
+                port.sources.insert(source);
+            }
+        }
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.ports.clear();
@@ -261,5 +270,24 @@ mod tests {
         assert_eq!(table.entries().len(), 1);
         table.clear();
         assert_eq!(table.release(Source(8)), []);
+    }
+
+    #[test]
+    fn what_is_listened_on_can_be_wanted_without_its_sources() {
+        let mut table = Table::default();
+        let (bound, refused) = (
+            port("0.0.0.0", 1, "10.0.0.2"),
+            port("0.0.0.0", 2, "10.0.0.2"),
+        );
+        for wanted in [&bound, &refused] {
+            table.want(Source(1), wanted);
+        }
+        table.bound(&bound);
+        table.refuse(Source(1), &refused, "taken".into());
+        table.share_all(Source(2));
+        assert_eq!(table.release(Source(1)), [refused]);
+        assert_eq!(table.want(Source(3), &bound), Wish::Shared);
+        assert_eq!(table.release(Source(2)), []);
+        assert_eq!(table.release(Source(3)), [bound]);
     }
 }

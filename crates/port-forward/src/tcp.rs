@@ -5,10 +5,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use coracle_guest_api::mux::{self, MuxStream, OpenError, Opener};
+use coracle_guest_api::mux::{self, MuxStream, OpenError, Way};
 use coracle_guest_api::{StreamHeader, relay};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -24,14 +25,18 @@ const DIAL_TIME: Duration = Duration::from_secs(30);
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Accepts until the listener is closed. Dropping the future cuts all connections.
-pub(crate) async fn serve(listener: Slot<TcpListener>, container: SocketAddr, opener: Opener) {
+pub(crate) async fn serve(
+    listener: Slot<TcpListener>,
+    container: SocketAddr,
+    way: watch::Receiver<Way>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = poll_fn(|cx| listener.poll(|socket| socket.poll_accept(cx))) => {
                 match accepted {
                     Some(Ok((stream, _))) => {
-                        connections.spawn(connect(stream, container, opener.clone()));
+                        connections.spawn(connect(stream, container, way.clone()));
                     }
                     Some(Err(error)) => {
                         tracing::warn!(%error, "a published port could not accept a client");
@@ -47,10 +52,13 @@ pub(crate) async fn serve(listener: Slot<TcpListener>, container: SocketAddr, op
 }
 
 /// What the client says is sent on before the container is reached: by far most are.
-async fn connect(mut client: TcpStream, container: SocketAddr, opener: Opener) {
+async fn connect(mut client: TcpStream, container: SocketAddr, mut way: watch::Receiver<Way>) {
     let header = StreamHeader::DialTcp { address: container };
     let begun = match prepare(&client) {
-        Ok(()) => timeout(DIAL_TIME, opener.begin(&header)).await,
+        Ok(()) => {
+            let dialled = async { mux::reach(&mut way).await?.begin(&header).await };
+            timeout(DIAL_TIME, dialled).await
+        }
         Err(error) => return tracing::debug!(%error, "a client could not be served"),
     };
     let ended = match begun {

@@ -2,15 +2,17 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use coracle_guest_api::mux::{self, End, Incoming, MuxStream, OpenError, Opener};
+use coracle_guest_api::mux::{self, End, Incoming, MuxStream, OpenError, Opener, Way};
 use coracle_guest_api::port::{PortRequest, Protocol};
 use coracle_guest_api::{
     AgentError, AgentErrorCode, StreamHeader, StreamReply, datagram, message, relay,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::{Forwarder, bind, slot::Slot, udp};
@@ -34,16 +36,17 @@ impl Bed {
         let (guest, dials) = mux::start(guest_io, End::Guest);
         tokio::spawn(dial(dials));
         let forwarder = Forwarder::new();
-        let (served, opener) = (forwarder.clone(), host.clone());
+        forwarder.reach_by(host.clone());
+        let served = forwarder.clone();
         tokio::spawn(async move {
             while let Some(mut stream) = wishes.accept().await {
-                let (served, opener) = (served.clone(), opener.clone());
+                let served = served.clone();
                 tokio::spawn(async move {
                     let StreamHeader::Port(request) = message::expect(&mut stream).await.unwrap()
                     else {
                         panic!("not a port")
                     };
-                    served.lease(request, stream, opener).await;
+                    served.lease(request, stream).await;
                 });
             }
         });

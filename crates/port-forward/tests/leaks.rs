@@ -29,13 +29,14 @@ async fn two_hundred_leases_leave_nothing_behind() {
         }
     });
     let forwarder = Forwarder::new();
+    forwarder.reach_by(host);
     let served = forwarder.clone();
     tokio::spawn(async move {
         while let Some(mut stream) = wishes.accept().await {
-            let (served, host) = (served.clone(), host.clone());
+            let served = served.clone();
             tokio::spawn(async move {
                 if let StreamHeader::Port(request) = message::expect(&mut stream).await.unwrap() {
-                    served.lease(request, stream, host).await;
+                    served.lease(request, stream).await;
                 }
             });
         }

@@ -15,6 +15,7 @@ pub(super) const DISK: &str = "vm.disk_gib";
 pub(super) const SHARES: &str = "shares";
 pub(super) const IGNORED: &str = "files.ignored";
 pub(super) const PAUSE_AFTER: &str = "idle.pause_after_s";
+pub(super) const SUSPEND_AFTER: &str = "idle.suspend_after_s";
 pub(super) const CPU_PERCENT: &str = "idle.cpu_percent";
 pub(super) const ENGINE: &str = "engine.config";
 pub(super) const HTTP_PROXY: &str = "proxy.http";
@@ -28,7 +29,7 @@ pub(super) const AUTHORITIES: &str = "registry.ca";
 const MIN_MEMORY: u64 = 1024;
 const MIN_DISK: u64 = 4;
 const MAX_DISK: u64 = 16 << 10;
-const MAX_PAUSE_AFTER: u64 = 7 * 24 * 3600;
+const MAX_IDLE: u64 = 7 * 24 * 3600;
 
 /// What the defaults and ranges follow from.
 #[derive(Clone, Debug)]
@@ -131,11 +132,23 @@ pub(super) const ENTRIES: &[Entry] = &[
         default: |_| json!(600),
         description: |_| {
             format!(
-                "Seconds without a byte from or to containers after which the VM is paused until somebody uses it, 0 to {MAX_PAUSE_AFTER}; 0 for never."
+                "Seconds without a byte from or to containers after which the VM is paused until somebody uses it, 0 to {MAX_IDLE}; 0 for never."
             )
         },
         needs_restart: false,
-        check: |value, _| between(value, 0, MAX_PAUSE_AFTER, "a week"),
+        check: |value, _| between(value, 0, MAX_IDLE, "a week"),
+        check_change: anything,
+    },
+    Entry {
+        key: SUSPEND_AFTER,
+        default: |_| json!(3600),
+        description: |_| {
+            format!(
+                "Seconds of such a pause after which the VM is suspended, with its sockets and ports kept open, 0 to {MAX_IDLE}; 0 for never."
+            )
+        },
+        needs_restart: false,
+        check: |value, _| between(value, 0, MAX_IDLE, "a week"),
         check_change: anything,
     },
     Entry {

@@ -20,11 +20,11 @@ impl BackingOff {
     pub(super) fn on(self, context: &mut Context, input: Input) -> State {
         match input {
             Input::Event(RunEvent::Deadline(id)) if id == self.over.id => Booting::enter(context),
-            Input::Event(_) => State::BackingOff(self),
+            Input::Wanted | Input::Event(_) => State::BackingOff(self),
             Input::Stop | Input::Shutdown => Stopped::enter(context),
             Input::Start | Input::Restart | Input::Restore | Input::Reset => {
                 Stopped::enter(context);
-                Stopped.on(context, input)
+                Stopped::default().on(context, input)
             }
         }
     }

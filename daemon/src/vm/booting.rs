@@ -94,7 +94,7 @@ impl Booting {
             (wish, Phase::Preparing { .. }) => {
                 context.vm_gone();
                 Stopped::enter(context);
-                Stopped.on(context, wish)
+                Stopped::default().on(context, wish)
             }
             (wish, Phase::Starting { task, origin, .. }) => {
                 Stopping::while_starting(context, task, origin, Plan::of(wish))
@@ -189,6 +189,8 @@ fn start(context: &mut Context, prepared: Prepared) -> State {
                  the disk, without the containers that ran then",
             );
             context.refusals.push((Goal::Restored, error));
+            // What runs then asks for its ports, which may lead elsewhere.
+            context.sockets.forwarder.clear();
             (Stage::Booting, "Booting")
         }
     };
@@ -289,6 +291,7 @@ fn greet(
         context.options.clock,
         context.reporter(),
     );
+    context.vm_is_back(session.opener().clone());
     context.announce(Stage::Engine, "Starting the engine");
     EngineStarting::enter(context, super::live::Live { machine, session }, None)
 }

@@ -1,16 +1,18 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use coracle_daemon_api::{ApiError, Stage};
 use coracle_engine_proxy::{EngineAccess, MountPolicy};
 use coracle_file_events::FileEvents;
 use coracle_guest_api::HelloReply;
+use coracle_guest_api::mux::Opener;
 use coracle_guest_api::status::AgentStatus;
 use coracle_host_paths::HostPaths;
 use coracle_live_debug::Sessions;
 use coracle_port_forward::Forwarder;
 use coracle_vm_driver::HostSupport;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use super::Input;
@@ -31,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     /// As last read; a VM that is started by itself gets the same again.
     pub(crate) settings: Settings,
+    /// Told by who uses a VM that was suspended because nobody did.
+    wanted: Arc<Notify>,
     /// What of them counts at once.
     idle: watch::Sender<Idle>,
     pub(crate) sockets: Sockets,
@@ -135,6 +139,7 @@ impl Context {
         let snapshots = Snapshots::new(&paths);
         snapshots.tidy();
         Self {
+            wanted: Arc::default(),
             idle: watch::Sender::new(settings.idle),
             memory,
             snapshots,
@@ -176,6 +181,11 @@ impl Context {
 
     pub(super) fn idle(&self) -> watch::Receiver<Idle> {
         self.idle.subscribe()
+    }
+
+    /// Told that a VM is wanted which is [away](Self::vm_is_away).
+    pub(crate) fn wanted(&self) -> Arc<Notify> {
+        self.wanted.clone()
     }
 
     /// A way to the loop.
@@ -234,6 +244,20 @@ impl Context {
         self.facts.recovering = None;
     }
 
+    /// From now on who uses the VM says so, and waits: engine socket and ports stay open.
+    pub(super) fn vm_is_away(&self) {
+        self.sockets.forwarder.keep(self.wanted.clone());
+        self.sockets.access.send_replace(EngineAccess::OnDemand {
+            wanted: self.wanted.clone(),
+            message: "the VM is suspended and on its way back".into(),
+        });
+    }
+
+    /// From now on connections to its ports go there.
+    pub(super) fn vm_is_back(&self, opener: Opener) {
+        self.sockets.forwarder.reach_by(opener);
+    }
+
     /// The end of a VM, or of the attempt to make one: nothing it reports counts any more,
     /// and nothing that was its own is left. What is suspended stays so.
     pub(super) fn vm_gone(&mut self) {
@@ -245,9 +269,14 @@ impl Context {
 
     /// As [`vm_gone`](Self::vm_gone), but it will be back, with the secret of its boot.
     pub(super) fn vm_sleeps(&mut self) {
+        self.vm_dozes();
+        self.sockets.forwarder.clear();
+    }
+
+    /// As [`vm_sleeps`](Self::vm_sleeps), with its ports kept.
+    pub(super) fn vm_dozes(&mut self) {
         self.run += 1;
         self.facts.vm = VmFacts::default();
-        self.sockets.forwarder.clear();
         self.sockets.debugging.clear();
     }
 

@@ -44,6 +44,7 @@ impl EngineStarting {
     /// The engine was up when it was last looked at, and its agent will not say so again.
     pub(super) fn again(context: &mut Context, live: Live) -> State {
         context.engine_soon("the VM was not suspended and is back in a moment");
+        context.vm_is_back(live.session.opener().clone());
         let asking = ask(context, &live);
         State::EngineStarting(Self {
             live,

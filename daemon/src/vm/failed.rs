@@ -20,11 +20,11 @@ impl Failed {
 
     pub(super) fn on(self, context: &mut Context, input: Input) -> State {
         match input {
-            Input::Event(_) => State::Failed(self),
+            Input::Wanted | Input::Event(_) => State::Failed(self),
             Input::Stop | Input::Shutdown => Stopped::enter(context),
             Input::Start | Input::Restart | Input::Restore | Input::Reset => {
                 Stopped::enter(context);
-                Stopped.on(context, input)
+                Stopped::default().on(context, input)
             }
         }
     }

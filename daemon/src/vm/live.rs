@@ -29,7 +29,7 @@ impl Live {
     pub(super) fn on(self, context: &mut Context, input: Input) -> Step {
         let failed = |why| Plan::Crash(ApiError::new(ErrorCode::VmFailed, why));
         match input {
-            Input::Start => Step::Stay(self),
+            Input::Start | Input::Wanted => Step::Stay(self),
             Input::Stop | Input::Shutdown | Input::Restart | Input::Reset => {
                 Step::To(Stopping::in_order(context, self, Plan::of(input)))
             }

@@ -1,7 +1,10 @@
+use std::time::Duration;
+
 use coracle_engine_proxy::EngineAccess;
 use coracle_file_events::Ignored;
 use coracle_guest_api::mux::Opener;
 use coracle_guest_api::status::{AgentEvent, EngineState};
+use tokio::time::sleep;
 
 use super::engine_starting::{EngineStarting, note};
 use super::live::{Live, Step};
@@ -17,7 +20,12 @@ pub(super) struct Running {
     services: Task,
     /// Tells the guest of edits on the host.
     file_events: Task,
+    /// Closes the ports for which the containers of a VM that was away do not ask again.
+    let_go: Task,
 }
+
+/// Until containers have asked for their ports again, after the engine answers.
+const LEASED: Duration = Duration::from_secs(15);
 
 impl Running {
     pub(super) fn enter(context: &mut Context, mut live: Live, facts: EngineFacts) -> State {
@@ -34,6 +42,13 @@ impl Running {
         let (vm, reporter) = (live.machine.vm.clone(), context.reporter());
         live.session.may_sleep(vm, context.idle(), reporter);
         let forwarder = context.sockets.forwarder.clone();
+        let let_go = Task::spawn({
+            let forwarder = forwarder.clone();
+            async move {
+                sleep(LEASED).await;
+                forwarder.let_go();
+            }
+        });
         let services = {
             let opener = opener.clone();
             Task::spawn(async move { forwarder.follow_services(opener).await })
@@ -43,6 +58,7 @@ impl Running {
             live,
             services,
             file_events,
+            let_go,
         };
         match context.when_up.take() {
             Some(wish) => state.on(context, wish),
@@ -59,11 +75,21 @@ impl Running {
             live,
             services,
             file_events,
+            let_go,
         } = self;
         if matches!(input, Input::Stop) {
             return Suspending::enter(context, live);
         }
         match live.on(context, input) {
+            Step::Yours(live, RunEvent::Unused) => match Suspending::unless_used(context, live) {
+                Ok(state) => state,
+                Err(live) => State::Running(Self {
+                    live: *live,
+                    services,
+                    file_events,
+                    let_go,
+                }),
+            },
             Step::To(state) => state,
             Step::Yours(live, RunEvent::Agent(AgentEvent::Engine(state)))
                 if state != EngineState::Ready =>
@@ -74,6 +100,7 @@ impl Running {
                 live,
                 services,
                 file_events,
+                let_go,
             }),
         }
     }

@@ -5,7 +5,12 @@ use super::{Context, Input, State};
 use crate::disks;
 
 /// No VM, and nobody wants one. Its memory may be on the disk.
-pub(super) struct Stopped;
+#[derive(Default)]
+pub(super) struct Stopped {
+    /// It was suspended because nobody used it: its sockets and ports are open, and whoever uses them
+    /// brings it back.
+    dozing: bool,
+}
 
 impl Stopped {
     pub(super) fn enter(context: &mut Context) -> State {
@@ -15,15 +20,35 @@ impl Stopped {
             true => "the VM is suspended: `coracle start` resumes it",
             false => "the VM is stopped: `coracle start` starts it",
         });
-        State::Stopped(Self)
+        State::Stopped(Self::default())
+    }
+
+    /// Suspended, until it is wanted.
+    pub(super) fn doze(context: &mut Context) -> State {
+        context.facts.recovering = None;
+        context.when_up = None;
+        State::Stopped(Self { dozing: true })
+    }
+
+    pub(super) fn is_dozing(&self) -> bool {
+        self.dozing
     }
 
     pub(super) fn on(self, context: &mut Context, input: Input) -> State {
+        if self.dozing && !matches!(input, Input::Start | Input::Wanted | Input::Event(_)) {
+            context.sockets.forwarder.clear();
+        }
         match input {
             Input::Start => {
                 context.forgive();
                 Booting::enter(context)
             }
+            Input::Wanted if self.dozing => {
+                tracing::info!("somebody uses the suspended VM");
+                context.forgive();
+                Booting::enter(context)
+            }
+            Input::Stop => Self::enter(context),
             Input::Restart => {
                 forget_memory(context);
                 context.forgive();
@@ -43,7 +68,7 @@ impl Stopped {
                 context.delete_data();
                 Self::enter(context)
             }
-            Input::Stop | Input::Event(_) => State::Stopped(self),
+            Input::Wanted | Input::Event(_) => State::Stopped(self),
         }
     }
 }

@@ -54,7 +54,7 @@ impl Plan {
         match wish {
             Input::Start | Input::Restart | Input::Restore => Self::Start,
             Input::Reset => Self::Reset,
-            Input::Stop | Input::Shutdown | Input::Event(_) => Self::Stop,
+            Input::Stop | Input::Shutdown | Input::Wanted | Input::Event(_) => Self::Stop,
         }
     }
 }
@@ -191,7 +191,7 @@ impl Stopping {
             }
             Plan::Reset => {
                 Stopped::enter(context);
-                Stopped.on(context, Input::Reset)
+                Stopped::default().on(context, Input::Reset)
             }
             Plan::Crash(error) => crashed(context, error),
             Plan::Fail(error) => Failed::enter(context, error),

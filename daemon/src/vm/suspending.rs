@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use coracle_daemon_api::{ApiError, ErrorCode, Stage};
+use coracle_engine_proxy::EngineAccess;
 use coracle_vm_driver::{ByteStream, Vm, VmEvent};
 use tokio::time::Instant;
 
@@ -32,17 +33,17 @@ pub(super) struct Suspending {
     then: Option<Input>,
     /// Something that the VM cannot do without has ended.
     trouble: Option<ApiError>,
+    /// Nobody uses it, and whoever does has it back.
+    until_wanted: bool,
 }
 
 impl Suspending {
     /// Shuts down instead where suspending cannot be, or would be in vain.
     pub(super) fn enter(context: &mut Context, live: Live) -> State {
-        let Live { machine, session } = live;
-        let fit = match why_not(&machine, &context.settings) {
+        let fit = match why_not(&live.machine, &context.settings) {
             Ok(fit) => fit,
             Err(why) => {
                 context.announce(Stage::Stopping, why);
-                let live = Live { machine, session };
                 return Stopping::in_order(context, live, Plan::Stop);
             }
         };
@@ -51,6 +52,31 @@ impl Suspending {
             Stage::Suspending,
             "Suspending the VM; connections into it end, its containers stay",
         );
+        Self::begin(context, live, fit, false)
+    }
+
+    /// A VM that nobody uses, which comes back when somebody does; as it was where that cannot be, or where
+    /// somebody uses it just now.
+    pub(super) fn unless_used(context: &mut Context, live: Live) -> Result<State, Box<Live>> {
+        let Ok(fit) = why_not(&live.machine, &context.settings) else {
+            return Err(Box::new(live));
+        };
+        // In this order: whoever comes from now on waits, and who has come before is seen.
+        context.vm_is_away();
+        let activity = live.session.opener().activity();
+        if activity.is_asleep() && activity.open() == 0 {
+            tracing::info!("nobody uses the VM: it is suspended");
+            return Ok(Self::begin(context, live, fit, true));
+        }
+        let opener = live.session.opener().clone();
+        context.vm_is_back(opener.clone());
+        let access = &context.sockets.access;
+        access.send_replace(EngineAccess::Ready(opener));
+        Err(Box::new(live))
+    }
+
+    fn begin(context: &mut Context, live: Live, fit: Fit, until_wanted: bool) -> State {
+        let Live { machine, session } = live;
         let token = rand::random();
         let (vm, memory) = (machine.vm.clone(), context.memory.clone());
         let (bound, reporter) = (context.options.limits.sync, context.reporter());
@@ -69,7 +95,12 @@ impl Suspending {
             _task: task,
             then: None,
             trouble: None,
+            until_wanted,
         }))
+    }
+
+    pub(super) fn is_until_wanted(&self) -> bool {
+        self.until_wanted
     }
 
     pub(super) fn on(mut self, context: &mut Context, input: Input) -> State {
@@ -77,7 +108,14 @@ impl Suspending {
             Input::Event(event) => return self.on_event(context, event),
             // A deletion that someone was promised is not taken back.
             Input::Start | Input::Stop if matches!(self.then, Some(Input::Reset)) => {}
-            Input::Stop => self.then = None,
+            Input::Stop => {
+                self.then = None;
+                self.until_wanted = false;
+            }
+            Input::Wanted if self.until_wanted => {
+                self.then.get_or_insert(Input::Start);
+            }
+            Input::Wanted => {}
             wish => self.then = Some(wish),
         }
         State::Suspending(Box::new(self))
@@ -91,8 +129,16 @@ impl Suspending {
             }
             RunEvent::Left(Err(NotLeft::Lost(error))) => self.lost(context, error),
             RunEvent::Saved(Ok(())) => {
-                context.vm_sleeps();
-                let state = Stopped::enter(context);
+                let state = match self.until_wanted {
+                    true => {
+                        context.vm_dozes();
+                        Stopped::doze(context)
+                    }
+                    false => {
+                        context.vm_sleeps();
+                        Stopped::enter(context)
+                    }
+                };
                 match (self.then, state) {
                     (Some(wish), State::Stopped(stopped)) => stopped.on(context, wish),
                     (_, state) => state,

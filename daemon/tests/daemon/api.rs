@@ -86,6 +86,7 @@ async fn settings_are_listed_changed_and_refused() {
             "shares",
             "files.ignored",
             "idle.pause_after_s",
+            "idle.suspend_after_s",
             "idle.cpu_percent",
             "engine.config",
             "proxy.http",

@@ -10,12 +10,12 @@ use tokio::net::TcpStream;
 use crate::bench::{Bench, until};
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
 }
 
-fn request(host_port: u16) -> PortRequest {
+pub(crate) fn request(host_port: u16) -> PortRequest {
     PortRequest {
         protocol: Protocol::Tcp,
         host_ip: Ipv4Addr::LOCALHOST.into(),

@@ -1,6 +1,6 @@
 //! Whether streams are used, for an end that puts the other one to sleep.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use tokio::sync::Notify;
 
@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub struct Activity {
     pieces: AtomicU64,
+    open: AtomicUsize,
     asleep: AtomicBool,
     wanted: Notify,
 }
@@ -16,6 +17,24 @@ impl Activity {
     /// Grows with every piece that this end has written or read.
     pub fn pieces(&self) -> u64 {
         self.pieces.load(SeqCst)
+    }
+
+    /// How many streams of this end are open by which somebody uses the other one.
+    pub fn open(&self) -> usize {
+        self.open.load(SeqCst)
+    }
+
+    pub(super) fn opened(&self) {
+        self.open.fetch_add(1, SeqCst);
+    }
+
+    pub(super) fn closed(&self) {
+        self.open.fetch_sub(1, SeqCst);
+    }
+
+    /// Whether it sleeps and nobody wants it.
+    pub fn is_asleep(&self) -> bool {
+        self.asleep.load(SeqCst)
     }
 
     /// From now on what this end writes wakes the other one, unless it has written since `pieces` was read.
@@ -32,14 +51,13 @@ impl Activity {
     /// Completes when something is written to the sleeping end.
     pub async fn wanted(&self) {
         self.wanted.notified().await;
-        self.asleep.store(false, SeqCst);
     }
 
     /// As if something had been written.
     pub fn wake(&self) {
         // In this order: see `fall_asleep`.
         self.pieces.fetch_add(1, SeqCst);
-        if self.asleep.load(SeqCst) {
+        if self.asleep.swap(false, SeqCst) {
             self.wanted.notify_one();
         }
     }

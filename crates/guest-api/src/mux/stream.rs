@@ -23,6 +23,7 @@ pub struct MuxStream {
     reset: Arc<Reset>,
     /// None in the background.
     activity: Option<Arc<Activity>>,
+    is_open: bool,
     fin_sent: bool,
     end_read: bool,
 }
@@ -35,10 +36,19 @@ impl MuxStream {
     ) -> Self {
         Self {
             activity,
+            is_open: false,
             reset: resets.of(stream.id().val()),
             inner: Some(stream.compat()),
             fin_sent: false,
             end_read: false,
+        }
+    }
+
+    /// Somebody uses the other end by it.
+    pub(super) fn counts_as_open(&mut self) {
+        if let Some(activity) = &self.activity {
+            activity.opened();
+            self.is_open = true;
         }
     }
 
@@ -98,6 +108,9 @@ impl AsyncWrite for MuxStream {
 
 impl Drop for MuxStream {
     fn drop(&mut self) {
+        if let (true, Some(activity)) = (self.is_open, &self.activity) {
+            activity.closed();
+        }
         if !self.fin_sent || self.end_read {
             return;
         }

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use coracle_guest_api::mux::Opener;
 use coracle_guest_api::port::PortRequest;
 
 use crate::forwarder::{Forwarder, Granted};
@@ -10,7 +9,6 @@ use crate::forwarder::{Forwarder, Granted};
 /// Dropped, all are released.
 pub(super) struct Ports {
     forwarder: Forwarder,
-    opener: Opener,
     held: HashMap<PortRequest, Held>,
 }
 
@@ -21,10 +19,9 @@ struct Held {
 }
 
 impl Ports {
-    pub(super) fn new(forwarder: Forwarder, opener: Opener) -> Self {
+    pub(super) fn new(forwarder: Forwarder) -> Self {
         Self {
             forwarder,
-            opener,
             held: HashMap::new(),
         }
     }
@@ -44,9 +41,7 @@ impl Ports {
             });
             if !held.served {
                 let about = format!("the swarm service {} is not reachable", held.service);
-                let tried = self
-                    .forwarder
-                    .attempt(&held.wish, &request, &self.opener, &about);
+                let tried = self.forwarder.attempt(&held.wish, &request, &about);
                 held.served = tried.await;
             }
             all_served &= held.served;

@@ -169,13 +169,9 @@ async fn a_taken_port_is_told_and_tried_again() {
 
 #[tokio::test]
 async fn a_port_of_a_container_is_waited_for() {
-    let bed = Bed::new();
     let (engine, forwarder) = Engine::followed();
     let container = wish(Protocol::Tcp, "0.0.0.0", echo().await);
-    let lease = {
-        let Bed { host, .. } = &bed;
-        forwarder.grant(&container, host).await.unwrap()
-    };
+    let lease = forwarder.grant(&container).await.unwrap();
     engine.now(Some(&[container.host_port]));
     until(&forwarder, |ports| {
         let errors: Vec<_> = ports.iter().map(|(_, error)| error.is_some()).collect();
