@@ -17,6 +17,7 @@ pub(crate) const SUITE: Suite = Suite {
     tests: tests![
         cycles::everything_goes_on,
         idle::sleeps_until_it_is_used,
+        idle::suspended_until_it_is_used,
         times::clock_is_right_after_hours_and_days,
         damage::no_room_for_the_memory,
         interrupted::stop_again_while_it_suspends,

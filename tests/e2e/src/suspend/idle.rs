@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use coracle_vm_harness::{Coracle, eventually, patience, process};
 
+use super::cycle::{boot_id, is_suspended, resume};
 use crate::images;
 use crate::ports::Peer;
 
@@ -41,7 +42,7 @@ pub(super) fn sleeps_until_it_is_used(coracle: &Coracle) -> Result<()> {
     let datagrams = UdpSocket::bind("127.0.0.1:0")?;
     datagrams.connect(peer.address_of("5006/udp")?)?;
 
-    let _sleepy = Sleepy::set(coracle)?;
+    let _sleepy = Sleepy::set(coracle, "0")?;
     let used = |what: &str, by: &mut dyn FnMut() -> Result<()>| {
         asleep(coracle).with_context(|| format!("before {what}"))?;
         let begun = Instant::now();
@@ -85,6 +86,70 @@ pub(super) fn sleeps_until_it_is_used(coracle: &Coracle) -> Result<()> {
     ensure!(!is_asleep(coracle)?, "a container that keeps it awake runs");
     coracle.docker(["rm", "--force", &awake]).ok()?;
     asleep(coracle)
+}
+
+/// No process of a VM is left, and its ports and sockets are open all the same.
+pub(super) fn suspended_until_it_is_used(coracle: &Coracle) -> Result<()> {
+    let boot = boot_id(coracle)?;
+    let ports = ["5001", "5002", "5006/udp"].map(|port| format!("127.0.0.1::{port}"));
+    let options: Vec<&str> = ports.iter().flat_map(|port| ["--publish", port]).collect();
+    let peer = Peer::start(coracle, &options)?;
+    echoes(&mut peer.connect(5001)?)?;
+    let (first, greeter, datagrams) = (
+        peer.address_of("5001")?,
+        peer.address_of("5002")?,
+        peer.address_of("5006/udp")?,
+    );
+    let _sleepy = Sleepy::set(coracle, AFTER)?;
+    let used = |what: &str, by: &dyn Fn() -> Result<()>| {
+        suspended(coracle).with_context(|| format!("before {what}"))?;
+        let begun = Instant::now();
+        by().with_context(|| what.to_owned())?;
+        eprintln!("{what}: {:.0?} from the disk", begun.elapsed());
+        Ok::<_, anyhow::Error>(())
+    };
+    used("a connection", &|| echoes(&mut TcpStream::connect(&first)?))?;
+    used("a connection to a server that speaks first", &|| {
+        is_greeted(&TcpStream::connect(&greeter)?)
+    })?;
+    used("a datagram", &|| {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.set_read_timeout(Some(patience()))?;
+        socket.connect(&datagrams)?;
+        socket.send(b"word")?;
+        let mut back = [0; 16];
+        let length = socket.recv(&mut back)?;
+        ensure!(&back[..length] == b"word");
+        Ok(())
+    })?;
+    used("a docker command", &|| {
+        let running = coracle.docker(["ps", "--quiet"]).text()?;
+        ensure!(running.lines().count() == 1, "{running:?}");
+        Ok(())
+    })?;
+    used("a command", &|| {
+        ensure!(boot_id(coracle)? == boot, "the guest was booted anew");
+        Ok(())
+    })?;
+    suspended(coracle)?;
+    // A stop leaves nothing that would bring it back.
+    coracle.coracle(["stop"]).ok()?;
+    ensure!(TcpStream::connect(&greeter).is_err(), "the port is open");
+    resume(coracle)?;
+    is_greeted(&peer.connect(5002)?)
+}
+
+fn suspended(coracle: &Coracle) -> Result<()> {
+    eventually("a VM that is suspended", || {
+        let status = coracle.status()?;
+        let vm = &status["vm"];
+        ensure!(
+            vm["state"] == "suspended" && vm["asleep"] == true,
+            "{status}"
+        );
+        Ok(())
+    })?;
+    is_suspended(coracle)
 }
 
 /// Waits until the VM sleeps; it takes no processor then, and to be asked for its status does not wake it.
@@ -132,15 +197,18 @@ fn is_greeted(stream: &TcpStream) -> Result<()> {
 /// A VM that falls asleep soon; when dropped, as usual again.
 struct Sleepy<'a>(&'a Coracle);
 
-const SETTINGS: [(&str, &str); 2] = [
-    ("idle.pause_after_s", AFTER),
-    ("idle.cpu_percent", CPU_PERCENT),
-];
+const PAUSE: &str = "idle.pause_after_s";
+const SUSPEND: &str = "idle.suspend_after_s";
+const CPU: &str = "idle.cpu_percent";
 
 impl<'a> Sleepy<'a> {
-    fn set(coracle: &'a Coracle) -> Result<Self> {
+    fn set(coracle: &'a Coracle, suspend_after_s: &str) -> Result<Self> {
         let sleepy = Self(coracle);
-        for (key, value) in SETTINGS {
+        for (key, value) in [
+            (CPU, CPU_PERCENT),
+            (SUSPEND, suspend_after_s),
+            (PAUSE, AFTER),
+        ] {
             coracle.coracle(["config", "set", key, value]).ok()?;
         }
         Ok(sleepy)
@@ -149,7 +217,7 @@ impl<'a> Sleepy<'a> {
 
 impl Drop for Sleepy<'_> {
     fn drop(&mut self) {
-        for (key, _) in SETTINGS {
+        for key in [PAUSE, SUSPEND, CPU] {
             let _ = self.0.coracle(["config", "set", key, "null"]).run();
         }
     }

@@ -48,6 +48,7 @@ fn vm(status: &Status) -> String {
     let vm = &status.vm;
     let state = match vm.state {
         VmState::Stopped => "stopped",
+        VmState::Suspended if vm.asleep => "suspended until it is used",
         VmState::Suspended => "suspended",
         VmState::Booting => "booting",
         VmState::EngineStarting => "running, engine starting",
