@@ -8,7 +8,7 @@ use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code: 0 running, 4 stopped or on its way, 6 VM failed, 7 engine down, 9 no daemon.\n\nExample:\n  coracle status\n  coracle status --json | jq -r .vm.state"
+    after_help = "Exit code: 0 running or asleep, 4 stopped or on its way, 6 VM failed, 7 engine down, 9 no daemon.\n\nExample:\n  coracle status\n  coracle status --json | jq -r .vm.state"
 )]
 pub(crate) struct Args {}
 
@@ -33,6 +33,7 @@ fn exit_code(status: &Status) -> u8 {
     match status.vm.state {
         VmState::Running if status.engine.ready => 0,
         VmState::Running => ErrorCode::EngineFailed.exit_code(),
+        VmState::Suspended if status.vm.asleep => 0,
         VmState::Failed => ErrorCode::VmFailed.exit_code(),
         VmState::Stopped
         | VmState::Suspended
