@@ -21,6 +21,7 @@ mod snapshot;
 mod socket;
 mod stage;
 mod suspend;
+mod wake;
 mod ways;
 
 use std::time::Instant;
@@ -45,6 +46,7 @@ const BENCHES: &[Bench] = &[
     cold_start::BENCH,
     suspend::RESUME,
     suspend::SUSPEND,
+    wake::BENCH,
     snapshot::BENCH,
     file_events::BENCH,
     files::READ,

@@ -34,7 +34,7 @@ fn run(stage: &Stage) -> Result<Vec<Figure>> {
         let pause = taken(&coracle, "bench")?;
         let took = began.elapsed().as_secs_f64();
         pauses.borrow_mut().push(pause);
-        containers_run(&coracle)?;
+        containers_run(&coracle, 3)?;
         coracle.coracle(["snapshot", "delete", "bench"]).ok()?;
         Ok(took)
     };
@@ -92,7 +92,7 @@ fn timed<'a>(coracle: &'a Coracle, commands: &'a [&[&str]]) -> impl FnMut() -> R
         for command in commands {
             coracle.coracle(command.iter()).ok()?;
         }
-        containers_run(coracle)?;
+        containers_run(coracle, 3)?;
         Ok(began.elapsed().as_secs_f64())
     }
 }
