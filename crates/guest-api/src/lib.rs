@@ -8,7 +8,7 @@
 //! it and one [`StreamReply`] from the other; what follows depends on the header
 //! and is written at its variant. Messages are JSON behind a length
 //! ([`message`]); terminals use the binary frames of [`exec`], datagrams those of
-//! [`datagram`], changes of shared folders those of [`file_events`].
+//! [`datagram`], changes of shared folders those of [`file_events`], debuggers those of [`resumable`].
 //!
 //! Neither end trusts the other: each length is bounded before memory is taken
 //! for it, and every decoder returns an error instead of panicking.
@@ -25,6 +25,7 @@ pub mod port;
 pub mod preamble;
 pub mod relay;
 pub mod resolve;
+pub mod resumable;
 pub mod status;
 pub mod stream;
 
@@ -34,7 +35,7 @@ pub use stream::{AgentError, AgentErrorCode, StreamHeader, StreamReply};
 
 /// Version of everything in this crate. Both ends send theirs in the hello and
 /// the daemon refuses an agent of another version with a message that says so.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Name of the virtio-serial port (and, later, of the vsock service) that carries the
 /// transport.

@@ -5,10 +5,12 @@
 //! A reset reads as the end of the stream and makes writes fail with `BrokenPipe`.
 
 use std::task::Poll;
+use std::time::Duration;
 
 use futures::future::poll_fn;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use yamux::{Config, Connection, Mode};
 
 use crate::message::{self, MessageError};
@@ -30,6 +32,9 @@ const FRAME: usize = 64 << 10;
 /// Credit beyond the first 256 KiB of each stream, for all streams together, in bytes. Streams
 /// whose reader keeps up are given of it; what a reader leaves lying is held in memory.
 const EXTRA_CREDIT: usize = 64 << 20;
+
+/// How long after its streams a transport ends, at most.
+const SAME_MOMENT: Duration = Duration::from_secs(1);
 
 /// Which end of the transport this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +138,16 @@ impl Opener {
     /// Completes when the transport has ended.
     pub async fn ended(&self) {
         self.requests.closed().await;
+    }
+
+    /// Whether the transport has ended.
+    pub fn has_ended(&self) -> bool {
+        self.requests.is_closed()
+    }
+
+    /// Whether a stream that has just ended did so with the transport, which ends at the same moment.
+    pub async fn took_its_streams(&self) -> bool {
+        timeout(SAME_MOMENT, self.ended()).await.is_ok()
     }
 }
 
