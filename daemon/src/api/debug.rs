@@ -5,8 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use coracle_daemon_api::{ApiError, DebugPath, DebugRequest, DebugSession, DebugStop, ErrorCode};
-use coracle_guest_api::mux::Opener;
-use coracle_live_debug::{DebugError, DebugErrorKind, Engine, EngineAnswer, Session, Wish, editor};
+use coracle_live_debug::{
+    DebugError, DebugErrorKind, Engine, EngineAnswer, Guests, Session, Wish, editor,
+};
 use hyper::Method;
 
 use super::Daemon;
@@ -27,13 +28,13 @@ pub(super) async fn open(daemon: &Daemon, request: DebugRequest) -> Result<Debug
         let message = format!("{} is no folder", folder.display());
         return Err(ApiError::new(ErrorCode::InvalidInput, message));
     }
-    let opener = daemon.ask(Request::Agent).await??;
+    daemon.ask(Request::Agent).await??;
     let wish = Wish {
         target: request.target,
         process: request.pid,
     };
-    let engine = Arc::new(ByGuest(opener.clone()));
-    let opened = daemon.debugging.open(wish, opener, engine).await;
+    let engine = Arc::new(ByGuest(daemon.debugging.guests().clone()));
+    let opened = daemon.debugging.open(wish, engine).await;
     let (session, existing) = opened.map_err(api_error)?;
     let written = request
         .write
@@ -93,8 +94,8 @@ fn api_error(error: DebugError) -> ApiError {
     ApiError::new(code, error.message)
 }
 
-/// The engine over a stream of the guest.
-struct ByGuest(Opener);
+/// The engine of the guest that there is.
+struct ByGuest(Guests);
 
 #[async_trait]
 impl Engine for ByGuest {
@@ -102,7 +103,8 @@ impl Engine for ByGuest {
         let failed = |why: String| format!("the engine could not be asked: {why}");
         let method =
             Method::from_bytes(method.as_bytes()).map_err(|why| failed(why.to_string()))?;
-        match engine::request(&self.0, method, path, Bytes::new()).await {
+        let guest = self.0.present().ok_or("the VM does not run")?;
+        match engine::request(&guest, method, path, Bytes::new()).await {
             Ok((status, body)) => Ok(EngineAnswer {
                 status: status.as_u16(),
                 body,

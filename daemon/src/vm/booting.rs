@@ -183,6 +183,8 @@ fn start(context: &mut Context, prepared: Prepared) -> State {
     let (stage, verb) = match prepared.memory {
         Some(_) => (Stage::Resuming, "Resuming"),
         None => {
+            // What they debugged is not in the guest that boots.
+            context.sockets.debugging.clear();
             let error = ApiError::new(
                 ErrorCode::VmFailed,
                 "the data disk is as it was in the snapshot, but its memory cannot be resumed: the VM boots from \
@@ -289,6 +291,8 @@ fn greet(
         context.options.clock,
         context.reporter(),
     );
+    let guests = context.sockets.debugging.guests();
+    guests.attach(session.opener().clone());
     context.announce(Stage::Engine, "Starting the engine");
     EngineStarting::enter(context, super::live::Live { machine, session }, None)
 }

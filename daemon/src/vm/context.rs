@@ -224,16 +224,17 @@ impl Context {
     pub(super) fn vm_gone(&mut self) {
         self.vm_sleeps();
         if !self.memory.exists() {
+            self.sockets.debugging.clear();
             disks::remove_config(&self.paths.config_disk());
         }
     }
 
-    /// As [`vm_gone`](Self::vm_gone), but it will be back, with the secret of its boot.
+    /// As [`vm_gone`](Self::vm_gone), but it will be back, with the secret of its boot and for its debuggers.
     pub(super) fn vm_sleeps(&mut self) {
         self.run += 1;
         self.facts.vm = VmFacts::default();
         self.sockets.forwarder.clear();
-        self.sockets.debugging.clear();
+        self.sockets.debugging.guests().detach();
     }
 
     pub(super) fn delete_data(&mut self) {
