@@ -49,7 +49,7 @@ impl Suspending {
         context.engine_down("the VM is being suspended: `coracle start` resumes it");
         context.announce(
             Stage::Suspending,
-            "Suspending the VM; connections into it end, its containers stay",
+            "Suspending the VM; connections into it end, its containers and their debuggers stay",
         );
         let token = rand::random();
         let (vm, memory) = (machine.vm.clone(), context.memory.clone());

@@ -41,7 +41,7 @@ async fn a_session_outlives_a_suspension() {
     let (bench, mut guest, address) = debugged().await;
     for _ in 0..2 {
         let token = suspend(&bench, &guest).await;
-        assert_eq!(ports(&bench).await, [address.clone()]);
+        assert_eq!(ports(&bench).await, std::slice::from_ref(&address));
         TcpStream::connect(&address).await.unwrap();
         let none = StartOptions::default();
         let (started, woken) = tokio::join!(bench.client.start(&none, |_| {}), bench.woken(token));

@@ -3,6 +3,7 @@
 mod cycle;
 mod cycles;
 mod damage;
+mod debugger;
 mod interrupted;
 mod scene;
 mod times;
@@ -15,6 +16,7 @@ pub(crate) const SUITE: Suite = Suite {
     name: "suspend",
     tests: tests![
         cycles::everything_goes_on,
+        debugger::steps_go_on,
         times::clock_is_right_after_hours_and_days,
         damage::no_room_for_the_memory,
         interrupted::stop_again_while_it_suspends,
