@@ -12,6 +12,7 @@ mod watch;
 
 use coracle_daemon_api::{ApiError, ErrorCode, Status};
 use coracle_file_events::FileEvents;
+use coracle_guest_api::mux::Guests;
 use coracle_host_paths::HostPaths;
 use coracle_live_debug::Sessions;
 use tokio::net::UnixListener;
@@ -43,6 +44,7 @@ pub(crate) struct Daemon {
     events: mpsc::Sender<Event>,
     status: tokio::sync::watch::Receiver<Status>,
     paths: HostPaths,
+    guests: Guests,
     debugging: Sessions,
     file_events: FileEvents,
 }
@@ -53,6 +55,7 @@ impl Daemon {
         events: mpsc::Sender<Event>,
         status: tokio::sync::watch::Receiver<Status>,
         paths: HostPaths,
+        guests: Guests,
         debugging: Sessions,
         file_events: FileEvents,
     ) -> Self {
@@ -60,6 +63,7 @@ impl Daemon {
             events,
             status,
             paths,
+            guests,
             debugging,
             file_events,
         }

@@ -9,7 +9,7 @@ use coracle_daemon_api::{
 };
 use coracle_engine_proxy::{EngineAccess, MountPolicy};
 use coracle_file_events::FileEvents;
-use coracle_guest_api::mux::Opener;
+use coracle_guest_api::mux::{Guests, Opener};
 use coracle_live_debug::Sessions;
 use coracle_port_forward::Forwarder;
 use coracle_vm_driver::Vm;
@@ -40,14 +40,15 @@ pub async fn run(
     let store = Store::new(paths.settings_file(), options.facts.clone());
     let settings = store.load()?;
     let (events, receiver) = mpsc::channel(256);
-    let debugging = Sessions::default();
+    let guests = Guests::default();
+    let debugging = Sessions::new(guests.clone());
     let file_events = FileEvents::new();
     let (sockets, engine_socket, mut ports, mut files) = {
         let (access, access_now) = watch::channel(EngineAccess::Down {
             message: "the VM is stopped: `coracle start` starts it".into(),
         });
         let (policy, policy_now) = watch::channel(MountPolicy::default());
-        let forwarder = Forwarder::new();
+        let forwarder = Forwarder::new(guests.clone());
         let ports = forwarder.changed();
         let files = file_events.changed();
         let listener = claim.listen(&paths.engine_socket())?;
@@ -55,6 +56,7 @@ pub async fn run(
         let sockets = Sockets {
             access,
             policy,
+            guests: guests.clone(),
             forwarder,
             debugging: debugging.clone(),
             file_events: file_events.clone(),
@@ -67,7 +69,14 @@ pub async fn run(
     let listener = claim.listen(&paths.daemon_socket())?;
     let api = Api::serve(
         listener,
-        api::Daemon::new(events.clone(), status_now, paths, debugging, file_events),
+        api::Daemon::new(
+            events.clone(),
+            status_now,
+            paths,
+            guests,
+            debugging,
+            file_events,
+        ),
     );
     let wanted = lifecycle.context.wanted();
     let outside = Task::spawn(async move {

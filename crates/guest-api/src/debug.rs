@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A debugger and what it debugs, wherever their bytes go. Nobody guesses it.
+pub type SessionToken = [u8; 16];
+
 /// Which process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DebugTarget {

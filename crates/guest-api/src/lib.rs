@@ -8,7 +8,7 @@
 //! it and one [`StreamReply`] from the other; what follows depends on the header
 //! and is written at its variant. Messages are JSON behind a length
 //! ([`message`]); terminals use the binary frames of [`exec`], datagrams those of
-//! [`datagram`], changes of shared folders those of [`file_events`].
+//! [`datagram`], changes of shared folders those of [`file_events`], debuggers those of [`resumable`].
 //!
 //! Neither end trusts the other: each length is bounded before memory is taken
 //! for it, and every decoder returns an error instead of panicking.
@@ -25,6 +25,7 @@ pub mod port;
 pub mod preamble;
 pub mod relay;
 pub mod resolve;
+pub mod resumable;
 pub mod status;
 pub mod stream;
 

@@ -7,10 +7,12 @@
 
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures::future::poll_fn;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use yamux::{Config, Connection, Mode};
 
 use crate::message::{self, MessageError};
@@ -18,15 +20,15 @@ use crate::stream::{AgentError, AgentErrorCode, StreamHeader, StreamReply};
 
 mod activity;
 mod gather;
+mod guests;
 mod resets;
 mod stream;
-mod way;
 
 pub use activity::Activity;
 use gather::{Gather, Outlet};
+pub use guests::Guests;
 use resets::Resets;
 pub use stream::MuxStream;
-pub use way::{Way, reach};
 
 /// How many streams may be open at once, both ends' together.
 pub const MAX_STREAMS: usize = 16 << 10;
@@ -38,6 +40,9 @@ const FRAME: usize = 64 << 10;
 /// Credit beyond the first 256 KiB of each stream, for all streams together, in bytes. Streams
 /// whose reader keeps up are given of it; what a reader leaves lying is held in memory.
 const EXTRA_CREDIT: usize = 64 << 20;
+
+/// How long after its streams a transport ends, at most.
+const SAME_MOMENT: Duration = Duration::from_secs(1);
 
 /// Which end of the transport this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +178,16 @@ impl Opener {
     /// Completes when the transport has ended.
     pub async fn ended(&self) {
         self.requests.closed().await;
+    }
+
+    /// Whether the transport has ended.
+    pub fn has_ended(&self) -> bool {
+        self.requests.is_closed()
+    }
+
+    /// Whether a stream that has just ended did so with the transport, which ends at the same moment.
+    pub async fn took_its_streams(&self) -> bool {
+        timeout(SAME_MOMENT, self.ended()).await.is_ok()
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::debug::DebugTarget;
+use crate::debug::{DebugTarget, SessionToken};
 use crate::exec::ExecRequest;
 use crate::port::PortRequest;
 use crate::preamble::NONCE;
@@ -73,9 +73,20 @@ pub enum StreamHeader {
     /// Host to guest. Makes a process ready for a debugger, which it goes on without. One
     /// [`DebugProcess`](crate::debug::DebugProcess) message follows the reply, and the stream ends.
     DebugPrepare(DebugTarget),
-    /// Host to guest. The same, then bytes to and from what debugs it; native code is stopped when the
-    /// reply comes, and goes on when the stream ends.
-    Debug(DebugTarget),
+    /// Host to guest. The same, then bytes to and from what debugs it, as a [`crate::resumable`] stream; native
+    /// code is stopped when the reply comes, and goes on when they end.
+    Debug {
+        /// Which process.
+        target: DebugTarget,
+        /// What [`DebugAgain`](Self::DebugAgain) will call the session.
+        session: SessionToken,
+    },
+    /// Host to guest. The session goes on that was on another transport before: its stream ended with that.
+    /// [`AgentErrorCode::NoProcess`] when it is over.
+    DebugAgain {
+        /// What it was called when it began.
+        session: SessionToken,
+    },
     /// Host to guest. Undoes what was made ready; ends after the reply.
     DebugEnd(DebugTarget),
     /// Guest to host. A published port: held for as long as the stream is open. The reply
@@ -98,7 +109,8 @@ impl StreamHeader {
                 | Self::DialTcp { .. }
                 | Self::DialUdp { .. }
                 | Self::Exec(_)
-                | Self::Debug(_)
+                | Self::Debug { .. }
+                | Self::DebugAgain { .. }
         )
     }
 }

@@ -3,12 +3,15 @@
 use std::io;
 use std::time::Duration;
 
-use coracle_guest_api::debug::{DebugTarget, Runtime};
-use coracle_guest_api::mux::Opener;
-use coracle_guest_api::{StreamHeader, relay};
+use coracle_guest_api::StreamHeader;
+use coracle_guest_api::debug::{DebugTarget, Runtime, SessionToken};
+use coracle_guest_api::mux::{Guests, MuxStream, OpenError, Opener};
+use coracle_guest_api::resumable::{Carried, Resumable};
 use tokio::io::{AsyncWriteExt, copy, sink};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::error::DebugError;
 
 /// How long a client may take to say its first word. Nothing is done to the process before.
 const FIRST_WORD: Duration = Duration::from_secs(60);
@@ -21,7 +24,7 @@ pub(crate) async fn serve(
     client: TcpStream,
     runtime: Runtime,
     target: DebugTarget,
-    opener: Opener,
+    guests: Guests,
 ) -> io::Result<()> {
     client.set_nodelay(true)?;
     let mut first = [0; 1];
@@ -35,13 +38,56 @@ pub(crate) async fn serve(
         );
         return say(client, text.as_bytes()).await;
     }
-    let opened = opener.open(&StreamHeader::Debug(target)).await;
-    match opened {
-        Ok((stream, _)) => relay::both_ways(client, stream).await,
+    let session = rand::random();
+    match begin(target, session, &guests).await {
+        Ok(line) => stay(client, session, line, &guests).await,
         Err(error) => {
             let why = error.to_string();
             tracing::info!("a debugger was not served: {why}");
             say(client, &refusal(runtime, &why)).await
+        }
+    }
+}
+
+/// A stream that a client's bytes go over, and the guest at its other end.
+type Line = (Opener, MuxStream);
+
+async fn begin(
+    target: DebugTarget,
+    session: SessionToken,
+    guests: &Guests,
+) -> Result<Line, DebugError> {
+    let guest = guests.reach().await.map_err(|_| DebugError::no_guest())?;
+    let (stream, _) = guest.open(&StreamHeader::Debug { target, session }).await?;
+    Ok((guest, stream))
+}
+
+/// Carries the client's bytes, also when the guest goes and comes back.
+async fn stay(
+    client: TcpStream,
+    session: SessionToken,
+    (mut guest, mut stream): Line,
+    guests: &Guests,
+) -> io::Result<()> {
+    let mut client = Resumable::new(client);
+    while client.carry(stream).await.map_err(io::Error::other)? == Carried::Broken {
+        if !guest.took_its_streams().await {
+            return Err(io::Error::other("the guest has ended it"));
+        }
+        (guest, stream) = again(session, guests).await.map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
+/// Waits for the guest to be back, for as long as the VM sleeps.
+async fn again(session: SessionToken, guests: &Guests) -> Result<Line, OpenError> {
+    loop {
+        let guest = guests.next().await;
+        match guest.open(&StreamHeader::DebugAgain { session }).await {
+            Ok((stream, _)) => return Ok((guest, stream)),
+            Err(error @ OpenError::Refused(_)) => return Err(error),
+            Err(error) if !guest.took_its_streams().await => return Err(error),
+            Err(_) => {}
         }
     }
 }
@@ -115,26 +161,4 @@ fn refusal(runtime: Runtime, why: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_is_a_packet_of_its_protocol() {
-        let native = refusal(Runtime::Native, "gone #1 é");
-        assert_eq!(native, b"+$E.gone ?1 ??#4a");
-        let node = String::from_utf8(refusal(Runtime::Node, "gone")).unwrap();
-        assert!(
-            node.ends_with("Content-Length: 4\r\nConnection: close\r\n\r\ngone"),
-            "{node}"
-        );
-        let python = String::from_utf8(refusal(Runtime::Python, "gone")).unwrap();
-        let (head, rest) = python.split_once("\r\n\r\n").unwrap();
-        let length: usize = head
-            .strip_prefix("Content-Length: ")
-            .unwrap()
-            .parse()
-            .unwrap();
-        let body: serde_json::Value = serde_json::from_str(&rest[..length]).unwrap();
-        assert_eq!(body["body"]["output"], "gone\n");
-    }
-}
+mod tests;

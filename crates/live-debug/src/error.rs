@@ -41,6 +41,10 @@ impl DebugError {
         Self::of(DebugErrorKind::Host, message)
     }
 
+    pub(crate) fn no_guest() -> Self {
+        Self::failed("the VM is suspended or on its way: `coracle start` has it go on")
+    }
+
     fn of(kind: DebugErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coracle_guest_api::debug::{DebugProcess, DebugTarget, Runtime};
-use coracle_guest_api::mux::Opener;
+use coracle_guest_api::mux::{Guests, Opener, TransportEnded};
 use coracle_guest_api::{StreamHeader, message};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
@@ -55,6 +55,7 @@ impl Session {
 #[derive(Clone, Default)]
 pub struct Sessions {
     shared: Arc<Shared>,
+    guests: Guests,
 }
 
 #[derive(Default)]
@@ -72,22 +73,23 @@ struct Entry {
     session: Session,
     wish: Wish,
     current: Arc<Mutex<Container>>,
-    opener: Opener,
+    guests: Guests,
     _listener: AbortOnDropHandle<()>,
     _life: AbortOnDropHandle<()>,
 }
 
 impl Sessions {
     /// Makes the process ready and listens for debuggers of it. The same wish again has the same
-    /// session, which the second value tells.
+    /// session, which the second value tells. The container is followed by `background`.
     pub async fn open(
         &self,
         wish: Wish,
-        opener: Opener,
-        engine: Arc<dyn Engine>,
+        engine: &dyn Engine,
+        background: Arc<dyn Engine>,
     ) -> Result<(Session, bool), DebugError> {
-        let container = container::find(&*engine, &wish.target).await?;
-        let process = prepare(&container, wish.process, &opener).await?;
+        let container = container::find(engine, &wish.target).await?;
+        let guest = self.guests.present().ok_or_else(DebugError::no_guest)?;
+        let process = prepare(&container, wish.process, &guest).await?;
         if let Some(known) = self.known(&container, &process) {
             return Ok((known, true));
         }
@@ -112,20 +114,28 @@ impl Sessions {
             session.process.runtime,
             wish.process,
             current.clone(),
-            opener.clone(),
+            self.guests.clone(),
         );
-        let follow = life::follow(self.clone(), id, wish.clone(), current.clone(), engine);
+        let follow = life::follow(self.clone(), id, wish.clone(), current.clone(), background);
         let entry = Entry {
             session: session.clone(),
             wish,
             current,
-            opener,
+            guests: self.guests.clone(),
             _listener: AbortOnDropHandle::new(tokio::spawn(serve)),
             _life: AbortOnDropHandle::new(tokio::spawn(follow)),
         };
         all.sessions.insert(id, entry);
         tracing::info!(id, container = session.container, %address, "a debug session began");
         Ok((session, false))
+    }
+
+    /// None yet, in the guest of the moment.
+    pub fn new(guests: Guests) -> Self {
+        Self {
+            shared: Arc::default(),
+            guests,
+        }
     }
 
     /// All, the oldest first.
@@ -162,7 +172,7 @@ impl Sessions {
         ended
     }
 
-    /// Ends all: their VM has gone.
+    /// Ends all: their VM will not be back.
     pub fn clear(&self) {
         self.shared.lock().sessions.clear();
     }
@@ -194,13 +204,17 @@ impl Entry {
             session,
             wish,
             current,
-            opener,
+            guests,
             _listener: listener,
             _life: life,
         } = self;
         drop((listener, life));
         let target = target(&lock(&current), wish.process);
-        if let Err(error) = opener.open(&StreamHeader::DebugEnd(target)).await {
+        let ended = match guests.present() {
+            Some(guest) => guest.open(&StreamHeader::DebugEnd(target)).await,
+            None => Err(TransportEnded.into()),
+        };
+        if let Err(error) = ended {
             tracing::info!(%error, "the guest did not end the debugging of a process");
         }
         tracing::info!(
@@ -233,10 +247,10 @@ fn target(container: &Container, process: Option<u32>) -> DebugTarget {
 async fn prepare(
     container: &Container,
     process: Option<u32>,
-    opener: &Opener,
+    guest: &Opener,
 ) -> Result<DebugProcess, DebugError> {
     let header = StreamHeader::DebugPrepare(target(container, process));
-    let (mut stream, _) = opener.open(&header).await?;
+    let (mut stream, _) = guest.open(&header).await?;
     message::expect(&mut stream)
         .await
         .map_err(|error| DebugError::failed(format!("the guest did not answer: {error}")))
@@ -260,3 +274,6 @@ async fn bind(preferred: u16) -> Result<TcpListener, DebugError> {
         .await
         .map_err(|error| DebugError::host(format!("the host gave no debug port: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

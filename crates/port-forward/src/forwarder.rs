@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use coracle_guest_api::mux::{MuxStream, Opener, Way};
+use coracle_guest_api::mux::{Guests, MuxStream, Opener};
 use coracle_guest_api::port::PortRequest;
 use coracle_guest_api::{AgentError, AgentErrorCode};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -30,7 +30,7 @@ pub struct Forwarder {
 struct Shared {
     ports: Mutex<Ports>,
     /// Where connections go.
-    way: watch::Sender<Way>,
+    guests: Guests,
     /// The ports of a guest that is away.
     kept: Mutex<Option<Granted>>,
     next_source: AtomicU64,
@@ -59,12 +59,12 @@ pub(crate) struct Granted {
 }
 
 impl Forwarder {
-    /// A forwarder without ports.
-    pub fn new() -> Self {
+    /// A forwarder without ports. Connections go to the guest of the moment.
+    pub fn new(guests: Guests) -> Self {
         Self {
             shared: Arc::new(Shared {
                 ports: Mutex::default(),
-                way: watch::Sender::default(),
+                guests,
                 kept: Mutex::default(),
                 next_source: AtomicU64::new(1),
                 changed: watch::Sender::new(0),
@@ -82,15 +82,9 @@ impl Forwarder {
         lease::serve(self, request, stream).await;
     }
 
-    /// Connections are dialled by `opener` from now on, those that wait, too.
-    pub fn reach_by(&self, opener: Opener) {
-        self.shared.way.send_replace(Way::By(opener));
-    }
-
     /// The guest goes away and will be back: until [`let_go`](Self::let_go) the ports stay as they are. What
-    /// connects to them waits, and is told to `wanted`.
-    pub fn keep(&self, wanted: Arc<Notify>) {
-        self.shared.way.send_replace(Way::OnDemand(wanted));
+    /// connects to them waits.
+    pub fn keep(&self) {
         let kept = self.wish();
         self.shared.lock().table.share_all(kept.source);
         // What was kept before goes, outside the lock.
@@ -124,7 +118,6 @@ impl Forwarder {
 
     /// Ends all leases and closes all ports: their VM has gone.
     pub fn clear(&self) {
-        self.shared.way.send_replace(Way::None);
         self.let_go();
         let mut ports = self.shared.lock();
         ports.table.clear();
@@ -211,12 +204,6 @@ fn taken(request: &PortRequest, other: &PortRequest) -> AgentError {
     )
 }
 
-impl Default for Forwarder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Ports> {
         self.ports.lock().unwrap_or_else(PoisonError::into_inner)
@@ -241,7 +228,7 @@ impl Shared {
         // Who wished it says why, or gives the wish up.
         let bound = bind::bind(request)?;
         ports.table.bound(request);
-        if let Some(listener) = Listener::start(bound, request, self.way.subscribe()) {
+        if let Some(listener) = Listener::start(bound, request, self.guests.clone()) {
             ports.listeners.insert(request.clone(), listener);
         }
         drop(ports);
@@ -251,18 +238,18 @@ impl Shared {
 }
 
 impl Listener {
-    fn start(bound: Bound, request: &PortRequest, way: watch::Receiver<Way>) -> Option<Self> {
+    fn start(bound: Bound, request: &PortRequest, guests: Guests) -> Option<Self> {
         let container = SocketAddr::new(request.container_ip, request.container_port);
         match bound {
             Bound::Tcp(listener) => {
                 let slot = Slot::new(listener);
-                let task = tokio::spawn(tcp::serve(slot.clone(), container, way));
+                let task = tokio::spawn(tcp::serve(slot.clone(), container, guests));
                 let close = Box::new(move || slot.close());
                 Some(Self { close, task })
             }
             Bound::Udp(socket) => {
                 let slot = Slot::new(socket);
-                let task = tokio::spawn(udp::serve(slot.clone(), container, way, udp::IDLE));
+                let task = tokio::spawn(udp::serve(slot.clone(), container, guests, udp::IDLE));
                 let close = Box::new(move || slot.close());
                 Some(Self { close, task })
             }

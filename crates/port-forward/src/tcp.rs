@@ -5,11 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use coracle_guest_api::mux::{self, MuxStream, OpenError, Way};
+use coracle_guest_api::mux::{self, Guests, MuxStream, OpenError};
 use coracle_guest_api::{StreamHeader, relay};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -25,18 +24,14 @@ const DIAL_TIME: Duration = Duration::from_secs(30);
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Accepts until the listener is closed. Dropping the future cuts all connections.
-pub(crate) async fn serve(
-    listener: Slot<TcpListener>,
-    container: SocketAddr,
-    way: watch::Receiver<Way>,
-) {
+pub(crate) async fn serve(listener: Slot<TcpListener>, container: SocketAddr, guests: Guests) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = poll_fn(|cx| listener.poll(|socket| socket.poll_accept(cx))) => {
                 match accepted {
                     Some(Ok((stream, _))) => {
-                        connections.spawn(connect(stream, container, way.clone()));
+                        connections.spawn(connect(stream, container, guests.clone()));
                     }
                     Some(Err(error)) => {
                         tracing::warn!(%error, "a published port could not accept a client");
@@ -52,11 +47,11 @@ pub(crate) async fn serve(
 }
 
 /// What the client says is sent on before the container is reached: by far most are.
-async fn connect(mut client: TcpStream, container: SocketAddr, mut way: watch::Receiver<Way>) {
+async fn connect(mut client: TcpStream, container: SocketAddr, guests: Guests) {
     let header = StreamHeader::DialTcp { address: container };
     let begun = match prepare(&client) {
         Ok(()) => {
-            let dialled = async { mux::reach(&mut way).await?.begin(&header).await };
+            let dialled = async { guests.reach().await?.begin(&header).await };
             timeout(DIAL_TIME, dialled).await
         }
         Err(error) => return tracing::debug!(%error, "a client could not be served"),

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coracle_guest_api::mux::{self, End, Incoming, MuxStream, OpenError, Opener, Way};
+use coracle_guest_api::mux::{self, End, Guests, Incoming, MuxStream, OpenError, Opener};
 use coracle_guest_api::port::{PortRequest, Protocol};
 use coracle_guest_api::{
     AgentError, AgentErrorCode, StreamHeader, StreamReply, datagram, message, relay,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::{Forwarder, bind, slot::Slot, udp};
@@ -25,6 +25,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 struct Bed {
     forwarder: Forwarder,
+    guests: Guests,
     host: Opener,
     guest: Opener,
 }
@@ -35,8 +36,9 @@ impl Bed {
         let (host, mut wishes) = mux::start(host_io, End::Host);
         let (guest, dials) = mux::start(guest_io, End::Guest);
         tokio::spawn(dial(dials));
-        let forwarder = Forwarder::new();
-        forwarder.reach_by(host.clone());
+        let guests = Guests::default();
+        let forwarder = Forwarder::new(guests.clone());
+        guests.attach(host.clone());
         let served = forwarder.clone();
         tokio::spawn(async move {
             while let Some(mut stream) = wishes.accept().await {
@@ -52,6 +54,7 @@ impl Bed {
         });
         Self {
             forwarder,
+            guests,
             host,
             guest,
         }

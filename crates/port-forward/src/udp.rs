@@ -7,12 +7,12 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use coracle_guest_api::mux::{self, Way};
+use coracle_guest_api::mux::Guests;
 use coracle_guest_api::{StreamHeader, datagram};
 use socket2::SockRef;
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn serve(
     socket: Slot<UdpSocket>,
     container: SocketAddr,
-    way: watch::Receiver<Way>,
+    guests: Guests,
     idle: Duration,
 ) {
     let mut clients: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
@@ -72,7 +72,7 @@ pub(crate) async fn serve(
                 client,
                 last: Mutex::new(Instant::now()),
             };
-            sessions.spawn(session.run(container, way.clone(), datagrams, idle));
+            sessions.spawn(session.run(container, guests.clone(), datagrams, idle));
         }
         if let Some(queue) = clients.get(&client) {
             // Datagrams may be lost.
@@ -102,12 +102,12 @@ impl Session {
     async fn run(
         self,
         container: SocketAddr,
-        mut way: watch::Receiver<Way>,
+        guests: Guests,
         mut datagrams: mpsc::Receiver<Vec<u8>>,
         idle: Duration,
     ) {
         let header = StreamHeader::DialUdp { address: container };
-        let dialled = async { mux::reach(&mut way).await?.open(&header).await };
+        let dialled = async { guests.reach().await?.open(&header).await };
         let Ok(Ok((stream, _))) = timeout(DIAL_TIME, dialled).await else {
             tracing::debug!(%container, "a container could not be reached by UDP");
             return;

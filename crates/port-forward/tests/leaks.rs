@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use coracle_guest_api::mux::{self, End};
+use coracle_guest_api::mux::{self, End, Guests};
 use coracle_guest_api::port::{PortRequest, Protocol};
 use coracle_guest_api::{StreamHeader, StreamReply, message};
 use coracle_port_forward::Forwarder;
@@ -28,8 +28,9 @@ async fn two_hundred_leases_leave_nothing_behind() {
             held.push(stream);
         }
     });
-    let forwarder = Forwarder::new();
-    forwarder.reach_by(host);
+    let guests = Guests::default();
+    let forwarder = Forwarder::new(guests.clone());
+    guests.attach(host);
     let served = forwarder.clone();
     tokio::spawn(async move {
         while let Some(mut stream) = wishes.accept().await {

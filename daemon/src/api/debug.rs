@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use coracle_daemon_api::{ApiError, DebugPath, DebugRequest, DebugSession, DebugStop, ErrorCode};
-use coracle_guest_api::mux::Opener;
+use coracle_guest_api::mux::Guests;
 use coracle_live_debug::{DebugError, DebugErrorKind, Engine, EngineAnswer, Session, Wish, editor};
 use hyper::Method;
 
@@ -27,13 +27,18 @@ pub(super) async fn open(daemon: &Daemon, request: DebugRequest) -> Result<Debug
         let message = format!("{} is no folder", folder.display());
         return Err(ApiError::new(ErrorCode::InvalidInput, message));
     }
-    let opener = daemon.ask(Request::Agent).await??;
+    daemon.ask(Request::Agent).await??;
     let wish = Wish {
         target: request.target,
         process: request.pid,
     };
-    let engine = Arc::new(ByGuest(opener.clone()));
-    let opened = daemon.debugging.open(wish, opener, engine).await;
+    // What a session asks all the time must keep no VM awake.
+    let [engine, background] = [false, true].map(|in_background| ByGuest {
+        guests: daemon.guests.clone(),
+        in_background,
+    });
+    let sessions = &daemon.debugging;
+    let opened = sessions.open(wish, &engine, Arc::new(background)).await;
     let (session, existing) = opened.map_err(api_error)?;
     let written = request
         .write
@@ -93,8 +98,11 @@ fn api_error(error: DebugError) -> ApiError {
     ApiError::new(code, error.message)
 }
 
-/// The engine over a stream of the guest.
-struct ByGuest(Opener);
+/// The engine of the guest that there is.
+struct ByGuest {
+    guests: Guests,
+    in_background: bool,
+}
 
 #[async_trait]
 impl Engine for ByGuest {
@@ -102,7 +110,11 @@ impl Engine for ByGuest {
         let failed = |why: String| format!("the engine could not be asked: {why}");
         let method =
             Method::from_bytes(method.as_bytes()).map_err(|why| failed(why.to_string()))?;
-        match engine::request(&self.0, method, path, Bytes::new()).await {
+        let mut guest = self.guests.present().ok_or("the VM does not run")?;
+        if self.in_background {
+            guest = guest.in_background();
+        }
+        match engine::request(&guest, method, path, Bytes::new()).await {
             Ok((status, body)) => Ok(EngineAnswer {
                 status: status.as_u16(),
                 body,

@@ -183,6 +183,8 @@ fn start(context: &mut Context, prepared: Prepared) -> State {
     let (stage, verb) = match prepared.memory {
         Some(_) => (Stage::Resuming, "Resuming"),
         None => {
+            // What they debugged is not in the guest that boots.
+            context.sockets.debugging.clear();
             let error = ApiError::new(
                 ErrorCode::VmFailed,
                 "the data disk is as it was in the snapshot, but its memory cannot be resumed: the VM boots from \
@@ -191,6 +193,7 @@ fn start(context: &mut Context, prepared: Prepared) -> State {
             context.refusals.push((Goal::Restored, error));
             // What runs then asks for its ports, which may lead elsewhere.
             context.sockets.forwarder.clear();
+            context.sockets.guests.detach();
             (Stage::Booting, "Booting")
         }
     };

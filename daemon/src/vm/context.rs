@@ -6,7 +6,7 @@ use coracle_daemon_api::{ApiError, Stage};
 use coracle_engine_proxy::{EngineAccess, MountPolicy};
 use coracle_file_events::FileEvents;
 use coracle_guest_api::HelloReply;
-use coracle_guest_api::mux::Opener;
+use coracle_guest_api::mux::{Guests, Opener};
 use coracle_guest_api::status::AgentStatus;
 use coracle_host_paths::HostPaths;
 use coracle_live_debug::Sessions;
@@ -66,6 +66,8 @@ pub(crate) struct Context {
 pub(crate) struct Sockets {
     pub(crate) access: watch::Sender<EngineAccess>,
     pub(crate) policy: watch::Sender<MountPolicy>,
+    /// The guest of the moment, as forwarder and debugging find it.
+    pub(crate) guests: Guests,
     pub(crate) forwarder: Forwarder,
     pub(crate) debugging: Sessions,
     pub(crate) file_events: FileEvents,
@@ -246,16 +248,17 @@ impl Context {
 
     /// From now on who uses the VM says so, and waits: engine socket and ports stay open.
     pub(super) fn vm_is_away(&self) {
-        self.sockets.forwarder.keep(self.wanted.clone());
+        self.sockets.guests.away(self.wanted.clone());
+        self.sockets.forwarder.keep();
         self.sockets.access.send_replace(EngineAccess::OnDemand {
             wanted: self.wanted.clone(),
             message: "the VM is suspended and on its way back".into(),
         });
     }
 
-    /// From now on connections to its ports go there.
+    /// From now on connections to its ports go there, and debuggers.
     pub(super) fn vm_is_back(&self, opener: Opener) {
-        self.sockets.forwarder.reach_by(opener);
+        self.sockets.guests.attach(opener);
     }
 
     /// The end of a VM, or of the attempt to make one: nothing it reports counts any more,
@@ -263,13 +266,15 @@ impl Context {
     pub(super) fn vm_gone(&mut self) {
         self.vm_sleeps();
         if !self.memory.exists() {
+            self.sockets.debugging.clear();
             disks::remove_config(&self.paths.config_disk());
         }
     }
 
-    /// As [`vm_gone`](Self::vm_gone), but it will be back, with the secret of its boot.
+    /// As [`vm_gone`](Self::vm_gone), but it will be back, with the secret of its boot and for its debuggers.
     pub(super) fn vm_sleeps(&mut self) {
         self.vm_dozes();
+        self.sockets.guests.detach();
         self.sockets.forwarder.clear();
     }
 
@@ -277,7 +282,6 @@ impl Context {
     pub(super) fn vm_dozes(&mut self) {
         self.run += 1;
         self.facts.vm = VmFacts::default();
-        self.sockets.debugging.clear();
     }
 
     pub(super) fn delete_data(&mut self) {

@@ -55,6 +55,8 @@ impl Stopped {
                 Booting::enter(context)
             }
             Input::Restore => {
+                // They are in the guest that is given up.
+                context.sockets.debugging.clear();
                 context.forgive();
                 Booting::enter(context)
             }
@@ -82,6 +84,7 @@ fn forget_memory(context: &mut Context) {
         return;
     }
     context.announce(Stage::Stopping, "The suspended VM is given up");
+    context.sockets.debugging.clear();
     if let Err(error) = context.memory.delete() {
         let error = ApiError::host("cannot delete the memory of the suspended VM", &error);
         context.facts.last_error = Some(error);

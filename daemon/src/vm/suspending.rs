@@ -50,7 +50,7 @@ impl Suspending {
         context.engine_down("the VM is being suspended: `coracle start` resumes it");
         context.announce(
             Stage::Suspending,
-            "Suspending the VM; connections into it end, its containers stay",
+            "Suspending the VM; connections into it end, its containers and their debuggers stay",
         );
         Self::begin(context, live, fit, false)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use coracle_guest_api::boot::BootConfig;
+use coracle_guest_api::debug::{DebugProcess, Runtime};
 use coracle_guest_api::exec::{self, ExecFrame};
 use coracle_guest_api::mux::{self, End, MuxStream, Opener};
 use coracle_guest_api::status::{AgentEvent, AgentStatus, EngineState};
@@ -26,6 +27,10 @@ use tokio::task::JoinHandle;
 
 /// What the engine calls itself.
 pub(crate) const ENGINE: &str = "26.1.5";
+
+/// What the engine tells of any container.
+const CONTAINER: &str = r#"{"Id": "c0ffee", "Name": "/web", "Config": {"WorkingDir": "/", "Labels": {}},
+    "State": {"Running": true, "Status": "running", "Pid": 7}}"#;
 
 /// How the guest behaves.
 #[derive(Clone)]
@@ -292,6 +297,17 @@ async fn serve(agent: Arc<Agent>, mut stream: MuxStream) {
             stream.write_all(text.as_bytes()).await.unwrap();
             stream.shutdown().await.unwrap();
         }
+        StreamHeader::DebugPrepare(_) => {
+            let process = DebugProcess {
+                pid: 1,
+                runtime: Runtime::Native,
+                program: "/bin/web".into(),
+                folder: "/".into(),
+                command: vec!["web".into()],
+                note: None,
+            };
+            message::write(&mut stream, &process).await.unwrap();
+        }
         StreamHeader::Clock => {
             // A clock that stands still at the epoch until it is moved.
             let mut unix_ns = 0_i64;
@@ -351,6 +367,9 @@ async fn engine(stream: MuxStream, containers: &'static str) {
         let text = match request.uri().path() {
             path if path.ends_with("/version") => format!(r#"{{"Version": "{ENGINE}"}}"#),
             path if path.ends_with("/containers/json") => containers.to_owned(),
+            path if path.ends_with("/json") => CONTAINER.into(),
+            // It does not end.
+            path if path.ends_with("/wait") => std::future::pending().await,
             _ => "OK".into(),
         };
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(text))))

@@ -3,6 +3,7 @@
 
 mod api;
 mod bench;
+mod debug;
 mod failures;
 mod guest;
 mod idle;

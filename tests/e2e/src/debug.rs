@@ -10,6 +10,8 @@ mod voting;
 
 use crate::suite::{Suite, tests};
 
+pub(crate) use session::Session;
+
 pub(crate) const SUITE: Suite = Suite {
     name: "debug",
     tests: tests![

@@ -3,6 +3,7 @@
 mod cycle;
 mod cycles;
 mod damage;
+mod debugger;
 mod idle;
 mod interrupted;
 mod scene;
@@ -16,6 +17,7 @@ pub(crate) const SUITE: Suite = Suite {
     name: "suspend",
     tests: tests![
         cycles::everything_goes_on,
+        debugger::steps_go_on,
         idle::sleeps_until_it_is_used,
         idle::suspended_until_it_is_used,
         times::clock_is_right_after_hours_and_days,

@@ -7,6 +7,7 @@ use coracle_guest_api::exec::{self, ExecFrame, MAX_FRAME};
 use coracle_guest_api::file_events::{self, MAX_BATCH};
 use coracle_guest_api::message::{self, MAX_MESSAGE};
 use coracle_guest_api::mux::{self, End};
+use coracle_guest_api::resumable::{Carried, Frame, Resumable};
 use coracle_guest_api::status::{AgentEvent, AgentStatus};
 use coracle_guest_api::{BootConfig, Hello, HelloReply, StreamHeader, StreamReply};
 use coracle_guest_api::{datagram, preamble};
@@ -99,6 +100,25 @@ pub fn file_events(data: &[u8]) {
     }
     let mut stream = Cursor::new(data);
     while let Ok(Some(_)) = block_on(file_events::read_ack(&mut stream)) {}
+}
+
+/// Frames of a debugger's bytes, and two streams of them to an end that has a word to say.
+pub fn resumable(data: &[u8]) {
+    let mut rest = data;
+    while let Ok(Some((frame, length))) = Frame::decode(rest) {
+        let mut again = Vec::new();
+        frame.encode(&mut again);
+        assert_eq!(again, rest[..length]);
+        rest = &rest[length..];
+    }
+    let word = tokio::io::join(&b"word"[..], tokio::io::sink());
+    let mut end = Resumable::new(word);
+    for _ in 0..2 {
+        let stream = tokio::io::join(data, tokio::io::sink());
+        if block_on(end.carry(stream)) != Ok(Carried::Broken) {
+            return;
+        }
+    }
 }
 
 /// Datagrams on a stream.

@@ -13,7 +13,7 @@ mod host;
 pub use daemon::{daemon_api, mounts, settings};
 pub use dns::dns;
 pub use engine::{containers, debugged, services};
-pub use guest::{boot_config, datagram, exec, file_events, message, mux, preamble};
+pub use guest::{boot_config, datagram, exec, file_events, message, mux, preamble, resumable};
 pub use host::qmp;
 
 /// A decoder's function.
@@ -34,6 +34,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("mux", mux),
     ("preamble", preamble),
     ("qmp", qmp),
+    ("resumable", resumable),
     ("services", services),
     ("settings", settings),
 ];

@@ -8,6 +8,7 @@ mod listeners;
 mod namespace;
 pub(crate) mod node;
 pub(crate) mod python;
+pub(crate) mod sessions;
 #[cfg(target_arch = "x86_64")]
 mod stub;
 #[cfg(not(target_arch = "x86_64"))]

@@ -38,6 +38,8 @@ pub(crate) struct Guest {
     pub(crate) opener: watch::Sender<Option<Opener>>,
     /// Python processes that serve debuggers.
     pub(crate) python: debug::python::Ports,
+    /// Debuggers and what they debug.
+    pub(crate) debug_sessions: debug::sessions::Sessions,
     /// Asks for the end of the VM.
     pub(crate) power_off: Notify,
     /// Asks for the transport to be left.
@@ -92,6 +94,7 @@ impl Guest {
             shares: Mutex::default(),
             opener: watch::Sender::new(None),
             python: debug::python::Ports::default(),
+            debug_sessions: debug::sessions::Sessions::default(),
             power_off: Notify::new(),
             suspending: Suspending::default(),
             recall: Recall::default(),

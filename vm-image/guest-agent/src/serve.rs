@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use coracle_guest_api::message::{self, MessageError};
 use coracle_guest_api::mux::MuxStream;
+use coracle_guest_api::resumable::Violation;
 use coracle_guest_api::{AgentError, AgentErrorCode, StreamHeader, StreamReply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -77,7 +78,10 @@ async fn dispatch(
             Ok(())
         }
         StreamHeader::DebugPrepare(target) => debug::prepare(guest, target, stream).await,
-        StreamHeader::Debug(target) => debug::debug(guest, target, stream).await,
+        StreamHeader::Debug { target, session } => {
+            debug::debug(guest, target, session, stream).await
+        }
+        StreamHeader::DebugAgain { session } => debug::again(guest, session, stream).await,
         StreamHeader::DebugEnd(target) => debug::end(guest, target, stream).await,
         StreamHeader::Port(_) | StreamHeader::Resolve { .. } => {
             let text = "ports and names are asked for by the guest, not by the host";
@@ -138,6 +142,12 @@ enum Failure {
 impl From<MessageError> for Failure {
     fn from(error: MessageError) -> Self {
         Self::Io(std::io::Error::other(error))
+    }
+}
+
+impl From<Violation> for Failure {
+    fn from(violation: Violation) -> Self {
+        Self::Io(std::io::Error::other(violation))
     }
 }
 

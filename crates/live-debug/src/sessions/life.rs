@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use coracle_guest_api::debug::Runtime;
-use coracle_guest_api::mux::Opener;
+use coracle_guest_api::mux::Guests;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::{Sessions, Wish, lock, target};
 use crate::container::{self, Container};
 use crate::engine::Engine;
+use crate::error::DebugErrorKind;
 use crate::{access, clients};
 
 /// How long a container may be away: a restart or a rebuild ends one and starts the next.
@@ -25,7 +26,7 @@ pub(super) async fn serve(
     runtime: Runtime,
     process: Option<u32>,
     current: Arc<Mutex<Container>>,
-    opener: Opener,
+    guests: Guests,
 ) {
     let mut debuggers = JoinSet::new();
     loop {
@@ -33,12 +34,12 @@ pub(super) async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((client, _)) => {
                     let target = target(&lock(&current), process);
-                    let opener = opener.clone();
+                    let guests = guests.clone();
                     debuggers.spawn(async move {
                         if !access::is_allowed(&client).await {
                             return;
                         }
-                        if let Err(error) = clients::serve(client, runtime, target, opener).await {
+                        if let Err(error) = clients::serve(client, runtime, target, guests).await {
                             tracing::debug!(%error, "a debugger was broken off");
                         }
                     });
@@ -55,7 +56,8 @@ pub(super) async fn serve(
     }
 }
 
-/// Follows the container: when it ends, the one that takes its place is debugged, or the session ends.
+/// Follows the container: when it ends, the one that takes its place is debugged, or the session ends. An engine
+/// that does not answer has not said that it is gone.
 pub(super) async fn follow(
     sessions: Sessions,
     id: u64,
@@ -69,10 +71,15 @@ pub(super) async fn follow(
         if engine.ask("POST", &path).await.is_err() {
             sleep(LOOK_AGAIN).await;
         }
-        let until = Instant::now() + AWAY;
+        let mut until = Instant::now() + AWAY;
         let next = loop {
+            sessions.guests.next().await;
             match container::find(&*engine, &wish.target).await {
                 Ok(next) => break Some(next),
+                Err(error) if error.kind == DebugErrorKind::Failed => {
+                    sleep(LOOK_AGAIN).await;
+                    until = Instant::now() + AWAY;
+                }
                 Err(_) if Instant::now() < until => sleep(LOOK_AGAIN).await,
                 Err(_) => break None,
             }

@@ -35,7 +35,9 @@ impl Engine {
                 }
             }
         });
-        let forwarder = Forwarder::new();
+        let guests = Guests::default();
+        guests.attach(host.clone());
+        let forwarder = Forwarder::new(guests);
         let follower = forwarder.clone();
         tokio::spawn(async move {
             let _wishes = wishes;

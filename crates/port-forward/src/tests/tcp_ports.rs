@@ -46,19 +46,20 @@ async fn a_guest_that_is_away_is_wanted_by_a_client_who_waits_for_it() {
     let request = wish(Protocol::Tcp, "127.0.0.1", echo().await);
     let lease = bed.lease(&request).await.unwrap();
     let wanted = Arc::new(Notify::new());
-    bed.forwarder.keep(wanted.clone());
+    bed.guests.away(wanted.clone());
+    bed.forwarder.keep();
     drop(lease);
     let client = tokio::spawn(async move { said_back(address(&request), b"well").await });
     timeout(SOON, wanted.notified()).await.unwrap();
     assert!(!client.is_finished());
-    bed.forwarder.reach_by(bed.host.clone());
+    bed.guests.attach(bed.host.clone());
     assert_eq!(client.await.unwrap(), b"well");
     // Who asks for its port again keeps it, others lose theirs.
     let request = bed.forwarder.ports()[0].request.clone();
     let lease = bed.lease(&request).await.unwrap();
     bed.forwarder.let_go();
     assert_eq!(said_back(address(&request), b"well").await, b"well");
-    bed.forwarder.keep(wanted);
+    bed.forwarder.keep();
     drop(lease);
     bed.forwarder.let_go();
     bed.no_ports().await;
@@ -213,7 +214,7 @@ async fn clearing_ends_leases_and_closes_ports() {
         .await
         .expect("the lease ended");
     assert!(ended.is_err());
-    bed.forwarder.reach_by(bed.host.clone());
+    bed.guests.attach(bed.host.clone());
     let _again = bed.lease(&request).await.unwrap();
     assert_eq!(said_back(address(&request), b"again").await, b"again");
 }

@@ -72,11 +72,10 @@ async fn a_silent_client_is_forgotten_and_may_come_back() {
     let target = socket.local_addr().unwrap();
     let container = echo_datagrams().await;
     let idle = Duration::from_millis(200);
-    let way = watch::Sender::new(Way::By(bed.host.clone()));
     let served = tokio::spawn(udp::serve(
         Slot::new(socket),
         container,
-        way.subscribe(),
+        bed.guests.clone(),
         idle,
     ));
     let client = client(target).await;

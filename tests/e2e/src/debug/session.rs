@@ -12,15 +12,15 @@ use serde_json::Value;
 use crate::images;
 
 /// What `coracle debug` says of a session.
-pub(super) struct Session(pub(super) Value);
+pub(crate) struct Session(pub(super) Value);
 
 impl Session {
-    pub(super) fn begin(coracle: &Coracle, target: &str) -> Result<Self> {
+    pub(crate) fn begin(coracle: &Coracle, target: &str) -> Result<Self> {
         let told = coracle.coracle(["debug", target, "--json"]).ok()?.stdout;
         Ok(Self(serde_json::from_slice(&told)?))
     }
 
-    pub(super) fn address(&self) -> Result<&str> {
+    pub(crate) fn address(&self) -> Result<&str> {
         self.0["address"].as_str().context("no address")
     }
 

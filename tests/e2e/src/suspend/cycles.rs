@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 use coracle_vm_harness::Coracle;
 
 use super::cycle::{boot_id, resume, suspend};
+use super::debugger::Debugger;
 use super::scene::Scene;
 use crate::suite;
 
@@ -16,6 +17,8 @@ pub(super) fn everything_goes_on(coracle: &Coracle) -> Result<()> {
     let boot = boot_id(coracle)?;
     let mut scene = Scene::set(coracle)?;
     scene.speak("before")?;
+    let mut debugger = Debugger::attach(coracle)?;
+    debugger.hits()?;
     let mut count = scene.count()?;
     for cycle in 1..=suite::times(5, 50) {
         suspend(coracle)?;
@@ -32,6 +35,8 @@ pub(super) fn everything_goes_on(coracle: &Coracle) -> Result<()> {
         scene.speak(&word)?;
         scene.folder_is_seen(&word)?;
         scene.service_answers()?;
+        debugger.hits()?;
     }
+    debugger.leave()?;
     scene.commit()
 }

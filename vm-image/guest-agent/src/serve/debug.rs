@@ -4,15 +4,19 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 
-use coracle_guest_api::debug::{DebugTarget, Runtime};
+use coracle_guest_api::debug::{DebugTarget, Runtime, SessionToken};
 use coracle_guest_api::mux::MuxStream;
-use coracle_guest_api::{AgentError, message, relay};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use coracle_guest_api::{AgentError, AgentErrorCode, StreamReply, message};
+use tokio::io::{AsyncWriteExt, duplex};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{Failure, accept, refuse};
+use crate::debug::sessions::Line;
 use crate::debug::{self, Found, node, python};
 use crate::guest::Guest;
+
+/// Between debugpy's conversation and the session, in bytes per direction.
+const BUFFER: usize = 64 << 10;
 
 /// Makes the process ready and says which it is.
 pub(super) async fn prepare(
@@ -29,30 +33,61 @@ pub(super) async fn prepare(
     Ok(stream.shutdown().await?)
 }
 
-/// Joins the stream with what debugs the process.
+/// Joins the stream, and those that follow it, with what debugs the process.
 pub(super) async fn debug(
     guest: &Arc<Guest>,
     target: DebugTarget,
-    mut stream: MuxStream,
+    session: SessionToken,
+    stream: MuxStream,
 ) -> Result<(), Failure> {
+    let mut line = line(guest, stream);
     let found = match ready(guest, &target).await {
         Ok(found) => found,
-        Err(error) => return refused(stream, error).await,
+        Err(error) => return refused(line.stream, error).await,
     };
+    let sessions = &guest.debug_sessions;
     match found.about.runtime {
-        Runtime::Native => native(guest, &found, stream).await,
+        Runtime::Native => native(guest, &found, session, line).await,
         Runtime::Node => match node::dial(&found).await {
-            Ok(socket) => join(stream, socket).await,
-            Err(error) => refused(stream, error).await,
+            Ok(socket) => {
+                accept(&mut line.stream).await?;
+                Ok(sessions.join(session, line, socket).await?)
+            }
+            Err(error) => refused(line.stream, error).await,
         },
         Runtime::Python => match python(guest, &found).await {
             Ok(socket) => {
-                accept(&mut stream).await?;
-                Ok(python::relay(stream, socket).await?)
+                accept(&mut line.stream).await?;
+                let (client, carried) = duplex(BUFFER);
+                let joined = sessions.join(session, line, carried);
+                let (relayed, joined) = tokio::join!(python::relay(client, socket), joined);
+                joined?;
+                Ok(relayed?)
             }
-            Err(error) => refused(stream, error).await,
+            Err(error) => refused(line.stream, error).await,
         },
     }
+}
+
+/// The stream takes the place of one that ended with its transport.
+pub(super) async fn again(
+    guest: &Arc<Guest>,
+    session: SessionToken,
+    stream: MuxStream,
+) -> Result<(), Failure> {
+    let line = line(guest, stream);
+    match guest.debug_sessions.go_on(session, line).await {
+        Ok(()) => Ok(()),
+        Err(stream) => {
+            let text = "the debug session is over";
+            refused(stream, AgentError::new(AgentErrorCode::NoProcess, text)).await
+        }
+    }
+}
+
+fn line(guest: &Guest, stream: MuxStream) -> Line {
+    let transport = guest.opener.borrow().clone();
+    Line { stream, transport }
 }
 
 /// Lets the process forget that it was debugged, as far as it can.
@@ -100,22 +135,25 @@ async fn refused(stream: MuxStream, error: AgentError) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The stub writes the reply itself, once it has attached or failed.
-async fn native(guest: &Arc<Guest>, found: &Found, stream: MuxStream) -> Result<(), Failure> {
+/// The stub says first whether it has attached.
+async fn native(
+    guest: &Arc<Guest>,
+    found: &Found,
+    session: SessionToken,
+    mut line: Line,
+) -> Result<(), Failure> {
     let (ours, its) = StdUnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let mut command = debug::stub_command(found.pid);
     command.stdin(OwnedFd::from(its));
     let _stub = guest.reaper.spawn(&mut command)?;
-    // The command holds the stub's end; without it the end of the stream would not come.
+    // The command holds the stub's end; without it the end of the session would not come.
     drop(command);
-    Ok(relay::both_ways(stream, UnixStream::from_std(ours)?).await?)
-}
-
-async fn join(
-    mut stream: MuxStream,
-    socket: impl AsyncRead + AsyncWrite + Unpin,
-) -> Result<(), Failure> {
-    accept(&mut stream).await?;
-    Ok(relay::both_ways(stream, socket).await?)
+    let mut stub = UnixStream::from_std(ours)?;
+    let reply: StreamReply = message::expect(&mut stub).await?;
+    message::write(&mut line.stream, &reply).await?;
+    match reply {
+        StreamReply::Ok { .. } => Ok(guest.debug_sessions.join(session, line, stub).await?),
+        StreamReply::Err(_) => Ok(line.stream.shutdown().await?),
+    }
 }

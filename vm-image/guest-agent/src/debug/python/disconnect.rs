@@ -2,8 +2,7 @@
 
 use std::io;
 
-use coracle_guest_api::mux::MuxStream;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, split};
 use tokio::net::TcpStream;
 
 /// The request with which a client of the debug adapter protocol leaves and lets the process go on.
@@ -11,7 +10,7 @@ use tokio::net::TcpStream;
 const LEAVE: &str = r#"{"seq":2000000000,"type":"request","command":"disconnect","arguments":{"terminateDebuggee":false}}"#;
 
 /// Copies both ways until either end has gone; then says goodbye to debugpy.
-pub(crate) async fn relay(stream: MuxStream, socket: TcpStream) -> io::Result<()> {
+pub(crate) async fn relay(stream: DuplexStream, socket: TcpStream) -> io::Result<()> {
     let (mut client, mut to_client) = split(stream);
     let (mut debugpy, mut to_debugpy) = socket.into_split();
     let answers = async {
