@@ -66,12 +66,14 @@ enum Suite {
     Suspend,
     /// Snapshots
     Snapshot,
+    /// Each part killed, and power cuts, at random moments
+    Crash,
     /// What an ordinary user does first; root runs it as one
     User,
 }
 
 /// The suites in a VM, by the names that the tests have.
-const IN_VM: [(Suite, &str); 15] = [
+const IN_VM: [(Suite, &str); 16] = [
     (Suite::Engine, "engine"),
     (Suite::Ports, "ports"),
     (Suite::Files, "files"),
@@ -86,6 +88,7 @@ const IN_VM: [(Suite, &str); 15] = [
     (Suite::Reclaim, "reclaim"),
     (Suite::Suspend, "suspend"),
     (Suite::Snapshot, "snapshot"),
+    (Suite::Crash, "crash"),
     (Suite::User, "user"),
 ];
 

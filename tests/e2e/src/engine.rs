@@ -4,7 +4,6 @@ mod build;
 mod compose;
 mod daemon;
 mod images;
-mod kill;
 mod restart;
 mod run;
 mod sdk;
@@ -57,18 +56,13 @@ pub(crate) const SUITE: Suite = Suite {
     ],
 };
 
-/// With parts of Coracle dying. By the same name, since it is the same suite; run last, since a
+/// Stopped and started. By the same name, since it is the same suite; run last, since a
 /// defect here takes the VM from every test after it.
 pub(crate) const LIFE: Suite = Suite {
     name: "engine",
     tests: tests![
         restart::stop_is_told_to_clients_and_start_keeps_everything,
         restart::newer_image_boots_on_an_older_data_disk,
-        kill::dockerd_killed,
-        kill::containerd_killed,
-        kill::hypervisor_killed,
-        kill::file_server_killed,
-        kill::daemon_killed,
     ],
 };
 

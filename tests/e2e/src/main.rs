@@ -6,6 +6,7 @@
 //! `cargo xtask test`. `coracle-e2e --watch FOLDER` is the watching program of the suite `events`.
 
 mod badinput;
+mod crash;
 mod debug;
 mod engine;
 mod events;
@@ -47,6 +48,7 @@ const IN_VM: &[Suite] = &[
     reclaim::SUITE,
     suspend::SUITE,
     snapshot::SUITE,
+    crash::SUITE,
     engine::LIFE,
     badinput::LIFE,
 ];

@@ -11,7 +11,9 @@
 //! - `CORACLE_SAMPLES_DIR`: the sample images, by default `../samples` beside the programs' folder;
 //! - `CORACLE_IMAGE_DIR`, `CORACLE_TOOLS_DIR` as for Coracle itself;
 //! - `CORACLE_TEST_PATIENCE`: seconds after which something counts as hanging, by default 300;
-//! - `CORACLE_TEST_KEEP=1`: leaves the folder behind.
+//! - `CORACLE_TEST_KEEP=1`: leaves the folder behind;
+//! - `CORACLE_TEST_SEED`: a number that the random choices of a test follow from, as its failure tells it; its
+//!   moments follow from the machine, too.
 
 mod cleanup;
 mod coracle;

@@ -21,15 +21,21 @@ pub fn of_state(home: &str) -> Vec<u32> {
                 || command_line(*id).contains(home)
         })
         .collect();
+    add_children(&mut ours);
+    ours
+}
+
+/// Children, their children, and so on.
+fn add_children(ids: &mut Vec<u32>) {
     loop {
         let children: Vec<u32> = all()
-            .filter(|id| !ours.contains(id))
-            .filter(|id| parent(*id).is_some_and(|parent| ours.contains(&parent)))
+            .filter(|id| !ids.contains(id))
+            .filter(|id| parent(*id).is_some_and(|parent| ids.contains(&parent)))
             .collect();
         if children.is_empty() {
-            return ours;
+            return;
         }
-        ours.extend(children);
+        ids.extend(children);
     }
 }
 
@@ -38,6 +44,20 @@ pub fn of_state_named(home: &str, text: &str) -> Vec<u32> {
     let mut ids = of_state(home);
     ids.retain(|id| command_line(*id).contains(text));
     ids
+}
+
+/// The ids of all processes that descend from this one.
+pub fn descendants(id: u32) -> Vec<u32> {
+    let mut found = vec![id];
+    add_children(&mut found);
+    found.remove(0);
+    found
+}
+
+/// The name of a process: its program's, cut off after 15 letters.
+pub fn name(id: u32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
 }
 
 /// SIGKILL.
