@@ -42,7 +42,7 @@ enum Suite {
     Engine,
     /// Published ports
     Ports,
-    /// Host folders in containers
+    /// Host folders in containers; root runs it as an ordinary user
     Files,
     /// Edits on the host as inotify events in containers
     Events,
@@ -94,6 +94,9 @@ const IN_VM: [(Suite, &str); 16] = [
 
 /// The user whom root's run makes for the suites that are about ordinary users.
 const ORDINARY: &str = "coracle-test";
+
+/// Those suites.
+const ORDINARYS: [&str; 2] = ["files", "user"];
 
 impl Options {
     fn wants(&self, suite: Suite) -> bool {
@@ -156,13 +159,13 @@ fn in_vm(options: &Options, names: &[&str], tally: &mut Tally) -> Result<()> {
             let own: Vec<_> = names
                 .iter()
                 .copied()
-                .filter(|name| *name != "user")
+                .filter(|name| !ORDINARYS.contains(name))
                 .collect();
             if !own.is_empty() {
                 session.run(&own, options, tally)?;
             }
-            let both = |name: &&str| ["files", "user"].contains(name);
-            let ordinary: Vec<_> = names.iter().copied().filter(both).collect();
+            let is_ordinary = |name: &&str| ORDINARYS.contains(name);
+            let ordinary: Vec<_> = names.iter().copied().filter(is_ordinary).collect();
             if ordinary.is_empty() {
                 return Ok(());
             }

@@ -20,7 +20,6 @@ pub(crate) const SUITE: Suite = Suite {
         debugger::steps_go_on,
         idle::sleeps_until_it_is_used,
         idle::suspended_until_it_is_used,
-        times::clock_is_right_after_hours_and_days,
         damage::no_room_for_the_memory,
         interrupted::stop_again_while_it_suspends,
         interrupted::suspended_during_a_load_and_a_build,

@@ -15,7 +15,7 @@ const SERVICE: [&str; 6] = ["httpd", "-f", "-p", "80", "-h", "/etc"];
 const CLIENTS: usize = 4;
 
 pub(super) fn many_at_once_with_a_port_each(coracle: &Coracle) -> Result<()> {
-    let containers = suite::times(50, 200);
+    let containers = suite::times(20, 200);
     let image = images::busybox(coracle)?;
     run(coracle, image, 2)?;
     coracle.remove_containers()?;

@@ -7,6 +7,7 @@ use coracle_vm_harness::Coracle;
 use super::cycle::{boot_id, resume, suspend};
 use super::debugger::Debugger;
 use super::scene::Scene;
+use super::times;
 use crate::suite;
 
 /// When the clock must be right, and how right.
@@ -38,5 +39,7 @@ pub(super) fn everything_goes_on(coracle: &Coracle) -> Result<()> {
         debugger.hits()?;
     }
     debugger.leave()?;
+    times::clock_is_right_after_hours_and_days(coracle, &scene)?;
+    ensure!(boot_id(coracle)? == boot, "the guest was booted anew");
     scene.commit()
 }

@@ -11,8 +11,7 @@ const HOUR: i64 = 3600;
 const HUNDRED_DAYS: i64 = 100 * 24 * HOUR;
 
 /// The daemon ends each time: the next one has another clock, and knows of the VM from the disk only.
-pub(super) fn clock_is_right_after_hours_and_days(coracle: &Coracle) -> Result<()> {
-    let scene = Scene::set(coracle)?;
+pub(super) fn clock_is_right_after_hours_and_days(coracle: &Coracle, scene: &Scene) -> Result<()> {
     for offset in [HOUR, HUNDRED_DAYS, -HOUR] {
         coracle.coracle(["stop", "--quit"]).ok()?;
         let shifted = coracle.coracle(["start"]).env(OFFSET, offset.to_string());
@@ -27,7 +26,6 @@ pub(super) fn clock_is_right_after_hours_and_days(coracle: &Coracle) -> Result<(
     coracle.coracle(["stop", "--quit"]).ok()?;
     resume(coracle)?;
     scene.service_answers()?;
-    scene.commit()?;
     // A daemon that begins with a suspended VM says so.
     coracle.coracle(["stop", "--quit"]).ok()?;
     coracle.coracle(["config", "list"]).ok()?;
