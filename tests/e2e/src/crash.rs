@@ -1,7 +1,6 @@
 //! Any part killed at any moment, and the power cut: what was synced is there, and the engine answers again
 //! without a hand.
 
-mod dice;
 mod disk;
 mod kills;
 mod load;

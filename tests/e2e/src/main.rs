@@ -8,6 +8,7 @@
 mod badinput;
 mod crash;
 mod debug;
+mod dice;
 mod engine;
 mod events;
 mod files;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use coracle_vm_harness::{Coracle, eventually, process};
 
-use super::dice::{self, Dice};
 use super::load::{self, Load};
 use super::record;
+use crate::dice::{self, Dice};
 use crate::suite;
 
 /// After the load has found its way.

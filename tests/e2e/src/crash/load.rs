@@ -10,9 +10,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use coracle_vm_harness::{Coracle, Live, eventually};
 
-use super::dice::Dice;
 use super::record::{self, Files, Synced};
 use super::write_log;
+use crate::dice::Dice;
 use crate::images::{self, BUSYBOX};
 
 /// The volume of the records.

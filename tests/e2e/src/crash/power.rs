@@ -13,11 +13,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use coracle_vm_harness::{Coracle, eventually, process};
 
-use super::dice::{self, Dice};
 use super::record::{self, Synced};
 use super::recorder::Recorder;
 use super::write_log::WriteLog;
 use super::{disk, load};
+use crate::dice::{self, Dice};
 use crate::suite;
 use crate::suspend::{resume, suspend};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 
-use super::dice::Dice;
+use crate::dice::Dice;
 
 /// Long enough that some cross a border of blocks.
 const LONGEST: usize = 3000;

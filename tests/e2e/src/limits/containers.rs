@@ -51,15 +51,23 @@ pub(super) fn many_at_once_with_a_port_each(coracle: &Coracle) -> Result<()> {
 /// Starts containers, several at a time; returns their ids.
 fn run(coracle: &Coracle, image: &str, many: usize) -> Result<Vec<String>> {
     let ids = Mutex::new(Vec::new());
-    let work = |client: usize| -> Result<()> {
-        for _ in (client..many).step_by(CLIENTS) {
-            let options = ["--publish", "127.0.0.1::80", image];
-            let id = coracle.background([&options[..], &SERVICE].concat())?;
-            ids.lock()
-                .map_err(|_| anyhow!("a client panicked"))?
-                .push(id);
-        }
+    in_turns(many, |_| {
+        let options = ["--publish", "127.0.0.1::80", image];
+        let id = coracle.background([&options[..], &SERVICE].concat())?;
+        let mut ids = ids.lock().map_err(|_| anyhow!("a client panicked"))?;
+        ids.push(id);
         Ok(())
+    })?;
+    ids.into_inner().context("a client panicked")
+}
+
+/// Does something so many times, several clients at once; each is told which client it is.
+fn in_turns(times: usize, act: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+    let act = &act;
+    let work = |client: usize| {
+        (client..times)
+            .step_by(CLIENTS)
+            .try_for_each(|_| act(client))
     };
     thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
@@ -68,8 +76,7 @@ fn run(coracle: &Coracle, image: &str, many: usize) -> Result<Vec<String>> {
         clients
             .into_iter()
             .try_for_each(|client| client.join().map_err(|_| anyhow!("a client panicked"))?)
-    })?;
-    ids.into_inner().context("a client panicked")
+    })
 }
 
 pub(super) fn started_and_stopped_many_times(coracle: &Coracle) -> Result<()> {
@@ -81,12 +88,15 @@ pub(super) fn started_and_stopped_many_times(coracle: &Coracle) -> Result<()> {
         "--publish",
         "127.0.0.1::81/udp",
     ];
-    let options = [&publish[..], &["--name", "cycled", image], &SERVICE].concat();
-    coracle.background(options)?;
-    let cycle = || -> Result<()> {
-        coracle.docker(["stop", "--time", "0", "cycled"]).ok()?;
-        coracle.docker(["start", "cycled"]).ok()?;
-        let address = coracle.docker(["port", "cycled", "80"]).text()?;
+    let mut ids = Vec::new();
+    for _ in 0..CLIENTS {
+        ids.push(coracle.background([&publish[..], &[image], &SERVICE].concat())?);
+    }
+    let cycle = |client: usize| -> Result<()> {
+        let id = &ids[client];
+        coracle.docker(["stop", "--time", "0", id]).ok()?;
+        coracle.docker(["start", id]).ok()?;
+        let address = coracle.docker(["port", id, "80"]).text()?;
         eventually("the container's answer", || {
             let answer = http::get(&address, "/hostname")?;
             ensure!(answer.status == 200, "{answer:?}");
@@ -94,9 +104,9 @@ pub(super) fn started_and_stopped_many_times(coracle: &Coracle) -> Result<()> {
         })
     };
     // What is taken once for good is not a leak.
-    (0..5).try_for_each(|_| cycle())?;
+    in_turns(2 * CLIENTS, cycle)?;
     let before = Footprint::of(coracle)?;
-    (0..cycles).try_for_each(|_| cycle())?;
+    in_turns(cycles, cycle)?;
     let after = before.await_return(coracle)?;
     eprintln!("before {cycles} cycles: {before}; after: {after}");
     Ok(())

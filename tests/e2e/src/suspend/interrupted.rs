@@ -7,7 +7,7 @@ use coracle_vm_harness::{Coracle, Live, patience, process};
 
 use super::cycle::{daemon_killed_after, is_suspended, resume, suspend};
 use crate::synced::{check_synced, write_synced};
-use crate::{images, suite};
+use crate::{dice, images, suite};
 
 pub(super) fn stop_again_while_it_suspends(coracle: &Coracle) -> Result<()> {
     images::busybox(coracle)?;
@@ -84,20 +84,24 @@ pub(super) fn hypervisor_killed_while_it_suspends(coracle: &Coracle) -> Result<(
 }
 
 pub(super) fn daemon_killed_while_it_suspends(coracle: &Coracle) -> Result<()> {
-    for moment in 0..suite::times(2, 10) {
-        let word = write_synced(coracle, "killed")?;
-        let after = Duration::from_millis(400 * moment as u64 + 100);
-        daemon_killed_after(coracle, &["stop"], after)?;
-        check_synced(coracle, "killed", &word)?;
-    }
-    Ok(())
+    dice::with(|dice| {
+        for _ in 0..suite::times(1, 10) {
+            let word = write_synced(coracle, "killed")?;
+            let after = dice.moment(Duration::from_secs(3));
+            daemon_killed_after(coracle, &["stop"], after)?;
+            check_synced(coracle, "killed", &word)?;
+        }
+        Ok(())
+    })
 }
 
 pub(super) fn daemon_killed_while_it_resumes(coracle: &Coracle) -> Result<()> {
-    for moment in 0..suite::times(2, 10) {
-        suspend(coracle)?;
-        let after = Duration::from_millis(300 * moment as u64 + 50);
-        daemon_killed_after(coracle, &["start"], after)?;
-    }
-    Ok(())
+    dice::with(|dice| {
+        for _ in 0..suite::times(1, 10) {
+            suspend(coracle)?;
+            let after = dice.moment(Duration::from_secs(2));
+            daemon_killed_after(coracle, &["start"], after)?;
+        }
+        Ok(())
+    })
 }

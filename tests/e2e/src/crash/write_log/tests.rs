@@ -4,8 +4,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::*;
-use crate::crash::dice::Dice;
 use crate::crash::record::{Files, Synced, judge, line};
+use crate::dice::Dice;
 
 const SECTOR: usize = 512;
 

@@ -9,10 +9,10 @@ use rand::{Rng, SeedableRng};
 /// The seed, if it is to be the one of another run.
 const SEED: &str = "CORACLE_TEST_SEED";
 
-pub(super) struct Dice(StdRng);
+pub(crate) struct Dice(StdRng);
 
 /// Runs a test that throws dice; its failure tells their seed.
-pub(super) fn with<T>(test: impl FnOnce(&mut Dice) -> Result<T>) -> Result<T> {
+pub(crate) fn with<T>(test: impl FnOnce(&mut Dice) -> Result<T>) -> Result<T> {
     let seed = match std::env::var(SEED) {
         Ok(text) => text.parse().with_context(|| format!("{SEED}={text}"))?,
         Err(_) => SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64,
@@ -23,42 +23,42 @@ pub(super) fn with<T>(test: impl FnOnce(&mut Dice) -> Result<T>) -> Result<T> {
 }
 
 impl Dice {
-    pub(super) fn of(seed: u64) -> Self {
+    pub(crate) fn of(seed: u64) -> Self {
         Self(StdRng::seed_from_u64(seed))
     }
 
     /// Others, whose throws do not depend on how often these are thrown.
-    pub(super) fn others(&mut self) -> Self {
+    pub(crate) fn others(&mut self) -> Self {
         Self::of(self.0.random())
     }
 
     /// Less than `sides`.
-    pub(super) fn below(&mut self, sides: usize) -> usize {
+    pub(crate) fn below(&mut self, sides: usize) -> usize {
         self.0.random_range(0..sides)
     }
 
     /// One of them, if there are any.
-    pub(super) fn one_of<T: Copy>(&mut self, all: &[T]) -> Option<T> {
+    pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> Option<T> {
         (!all.is_empty()).then(|| all[self.below(all.len())])
     }
 
     /// So many different ones, in their order; all where there are no more.
-    pub(super) fn some_of<T: Copy>(&mut self, all: &[T], count: usize) -> Vec<T> {
+    pub(crate) fn some_of<T: Copy>(&mut self, all: &[T], count: usize) -> Vec<T> {
         let count = count.min(all.len());
         let mut places = rand::seq::index::sample(&mut self.0, all.len(), count).into_vec();
         places.sort_unstable();
         places.into_iter().map(|place| all[place]).collect()
     }
 
-    pub(super) fn coin(&mut self) -> bool {
+    pub(crate) fn coin(&mut self) -> bool {
         self.0.random()
     }
 
-    pub(super) fn moment(&mut self, at_most: Duration) -> Duration {
+    pub(crate) fn moment(&mut self, at_most: Duration) -> Duration {
         at_most.mul_f64(self.0.random())
     }
 
-    pub(super) fn letters(&mut self, count: usize) -> String {
+    pub(crate) fn letters(&mut self, count: usize) -> String {
         let letter = |_| char::from(self.0.random_range(b'a'..=b'z'));
         (0..count).map(letter).collect()
     }
