@@ -29,6 +29,9 @@ const LONGEST: Duration = Duration::from_secs(15);
 /// For the engine to say who keeps it awake.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// What goes over the guest's network of itself in the time of silence, in bytes: announcements of the router.
+const OWN_BYTES: u64 = 1024;
+
 /// Between two attempts to let a VM go on.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -64,9 +67,15 @@ impl Sleeper {
         if self.vm.suspend().is_none() {
             return;
         }
+        let mut network_bytes = None;
         loop {
             let pieces = self.unused().await;
-            match timeout(ANSWER, self.is_kept_awake()).await {
+            let asked = async {
+                Ok::<_, Failure>(
+                    self.is_kept_awake().await? || !self.is_silent(&mut network_bytes).await?,
+                )
+            };
+            match timeout(ANSWER, asked).await {
                 Ok(Ok(false)) => {
                     if self.opener.activity().fall_asleep(pieces) {
                         self.sleep().await;
@@ -116,6 +125,13 @@ impl Sleeper {
         }
         let containers: Vec<serde::de::IgnoredAny> = serde_json::from_slice(&body)?;
         Ok(!containers.is_empty())
+    }
+
+    /// Whether little has gone over the guest's network since this was asked last.
+    async fn is_silent(&self, network_bytes: &mut Option<u64>) -> Result<bool, Failure> {
+        let status = engine::status(&self.opener.in_background()).await?;
+        let before = network_bytes.replace(status.network_bytes);
+        Ok(before.is_some_and(|before| status.network_bytes.saturating_sub(before) <= OWN_BYTES))
     }
 
     /// Waits until somebody writes to it, and says when that takes long.

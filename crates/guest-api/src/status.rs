@@ -21,6 +21,8 @@ pub struct AgentStatus {
     pub data_total: u64,
     /// Used part of it, in bytes.
     pub data_used: u64,
+    /// What has gone over the guest's network interface since boot, both ways, in bytes.
+    pub network_bytes: u64,
     /// Shares that are mounted, by path.
     pub shares: Vec<String>,
 }

@@ -132,7 +132,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         default: |_| json!(600),
         description: |_| {
             format!(
-                "Seconds without a byte from or to containers after which the VM is paused until somebody uses it, 0 to {MAX_IDLE}; 0 for never."
+                "Seconds without a byte from or to containers, at least, after which the VM is paused until somebody uses it, 0 to {MAX_IDLE}; 0 for never."
             )
         },
         needs_restart: false,

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use bytes::Bytes;
 use coracle_guest_api::boot::BootConfig;
@@ -42,6 +43,8 @@ pub(crate) struct Script {
     pub(crate) keeps: Option<&'static str>,
     /// The engine's state from the beginning.
     pub(crate) engine: EngineState,
+    /// What goes over its network from one status to the next, in bytes.
+    pub(crate) chatter: u64,
     /// What the engine says of its containers, as JSON.
     pub(crate) containers: &'static str,
 }
@@ -53,6 +56,7 @@ impl Default for Script {
             obeys: true,
             keeps: None,
             engine: EngineState::Ready,
+            chatter: 0,
             containers: "[]",
         }
     }
@@ -79,6 +83,7 @@ struct Agent {
     snapshot: watch::Sender<Option<Token>>,
     /// The time that it was told last.
     told_ns: watch::Sender<u64>,
+    network_bytes: AtomicU64,
 }
 
 /// Marks the preamble after a suspension.
@@ -128,6 +133,7 @@ impl Guest {
             suspended: watch::Sender::new(None),
             snapshot: watch::Sender::new(None),
             told_ns: watch::Sender::new(0),
+            network_bytes: AtomicU64::new(0),
         });
         let (announce, opener) = watch::channel(None);
         let living = agent.clone();
@@ -353,6 +359,7 @@ fn status(agent: &Agent) -> AgentStatus {
         memory_available: 1 << 29,
         data_total: 1 << 36,
         data_used: 0,
+        network_bytes: agent.network_bytes.fetch_add(agent.script.chatter, SeqCst),
         shares: agent
             .boot
             .shares

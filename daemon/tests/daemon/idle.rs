@@ -77,6 +77,17 @@ async fn a_container_may_keep_it_awake() {
 }
 
 #[tokio::test]
+async fn what_goes_over_its_network_keeps_it_awake() {
+    let script = Script {
+        chatter: 2048,
+        ..Script::default()
+    };
+    let (bench, _guest) = up(script).await;
+    sleep(Duration::from_secs(2 * AFTER_S)).await;
+    not_asleep(&bench).await;
+}
+
+#[tokio::test]
 async fn it_stays_awake_where_that_is_wanted() {
     let (bench, _guest) = up(Script::default()).await;
     set(&bench, json!(0)).await;

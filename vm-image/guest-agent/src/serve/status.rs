@@ -1,6 +1,7 @@
 //! The guest at this moment.
 
 use std::fs;
+use std::path::Path;
 
 use coracle_guest_api::status::AgentStatus;
 use nix::sys::statvfs::statvfs;
@@ -21,6 +22,7 @@ pub(super) fn status(guest: &Guest) -> AgentStatus {
         memory_available: memory_bytes(&memory, "MemAvailable"),
         data_total,
         data_used,
+        network_bytes: network_bytes(Path::new("/sys/class/net")),
         shares: guest.share_paths(),
     }
 }
@@ -41,6 +43,23 @@ fn data_space() -> (u64, u64) {
         }
         _ => (0, 0),
     }
+}
+
+/// What has gone over the interfaces that have a device, and so lead out of the guest.
+fn network_bytes(interfaces: &Path) -> u64 {
+    let read = |file: &Path| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    let Ok(interfaces) = fs::read_dir(interfaces) else {
+        return 0;
+    };
+    interfaces
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|interface| interface.join("device").exists())
+        .flat_map(|interface| {
+            ["rx_bytes", "tx_bytes"].map(|way| interface.join("statistics").join(way))
+        })
+        .filter_map(|file| read(&file))
+        .sum()
 }
 
 /// A line of `/proc/meminfo`, in bytes.
@@ -66,5 +85,22 @@ mod tests {
         assert_eq!(memory_bytes(memory, "MemTotal"), 2_014_560 << 10);
         assert_eq!(memory_bytes(memory, "MemAvailable"), 1_500_000 << 10);
         assert_eq!(memory_bytes(memory, "Mem"), 0);
+    }
+
+    #[test]
+    fn what_stays_in_the_guest_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, device) in [("eth0", true), ("docker0", false)] {
+            let interface = folder.path().join(name);
+            fs::create_dir_all(interface.join("statistics")).unwrap();
+            for (way, bytes) in [("rx_bytes", "700\n"), ("tx_bytes", "30\n")] {
+                fs::write(interface.join("statistics").join(way), bytes).unwrap();
+            }
+            if device {
+                fs::create_dir(interface.join("device")).unwrap();
+            }
+        }
+        assert_eq!(network_bytes(folder.path()), 730);
+        assert_eq!(network_bytes(&folder.path().join("none")), 0);
     }
 }
