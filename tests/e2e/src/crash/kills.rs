@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use coracle_vm_harness::{Coracle, eventually, process};
@@ -55,11 +55,19 @@ fn kill_one(
     dice: &mut Dice,
 ) -> Result<()> {
     thread::sleep(dice.moment(MOMENT));
+    let begun = Instant::now();
     victim.kill(coracle, dice)?;
     coracle.await_running()?;
+    let answers = begun.elapsed();
     load.await_more(RECORDS)?;
     let synced = load.synced();
-    record::judge(&load::look(coracle, engine)?, &synced)
+    let files = load::look(coracle, engine)?;
+    eprintln!(
+        "{victim:?}: the engine answers after {answers:.1?}, all is looked at after {:.1?}, {} records",
+        begun.elapsed(),
+        synced.len()
+    );
+    record::judge(&files, &synced)
 }
 
 /// One of each kind. The daemon comes first: a new one starts the VM again as often as if it had never ended.

@@ -38,7 +38,7 @@ done";
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// So often is the service scaled.
-const SCALE_EVERY: Duration = Duration::from_secs(2);
+const SCALE_EVERY: Duration = Duration::from_secs(3);
 
 /// Makes what the load needs, on the disk too.
 pub(super) fn prepare(coracle: &Coracle) -> Result<()> {
@@ -236,7 +236,7 @@ impl Load<'_> {
 
     fn scale(&self, dice: &mut Dice) {
         while !self.is_over() {
-            let scale = format!("{SERVICE}={}", dice.below(4));
+            let scale = format!("{SERVICE}={}", dice.below(3));
             let scale = self
                 .coracle
                 .docker(["service", "scale", "--detach", &scale]);
