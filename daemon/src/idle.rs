@@ -182,6 +182,7 @@ impl Sleeper {
 struct Look {
     at: Instant,
     pieces: u64,
+    is_owed: bool,
     cpu_ms: Option<u64>,
 }
 
@@ -191,6 +192,7 @@ impl Look {
         Self {
             at: Instant::now(),
             pieces: opener.activity().pieces(),
+            is_owed: opener.activity().owed() > 0,
             cpu_ms: usage.ok().map(|usage| usage.cpu_ms),
         }
     }
@@ -202,7 +204,7 @@ impl Look {
         };
         let elapsed_ms = (self.at - earlier.at).as_millis() as u64;
         let is_computing = now.saturating_sub(then) * 100 >= (elapsed_ms * cpu_percent).max(1);
-        self.pieces != earlier.pieces || is_computing
+        self.pieces != earlier.pieces || self.is_owed || is_computing
     }
 }
 
@@ -216,6 +218,7 @@ mod tests {
         let look = |s: u64, pieces, cpu_ms| Look {
             at: begun + Duration::from_secs(s),
             pieces,
+            is_owed: false,
             cpu_ms,
         };
         let then = look(0, 7, Some(1000));
@@ -225,5 +228,9 @@ mod tests {
         assert!(is_busy(look(10, 7, Some(2000))));
         assert!(is_busy(look(10, 8, Some(1000))));
         assert!(is_busy(look(10, 7, None)));
+        assert!(is_busy(Look {
+            is_owed: true,
+            ..look(10, 7, Some(1000))
+        }));
     }
 }

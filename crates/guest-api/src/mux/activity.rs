@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 pub struct Activity {
     pieces: AtomicU64,
     open: AtomicUsize,
+    owed: AtomicUsize,
     asleep: AtomicBool,
     wanted: Notify,
 }
@@ -22,6 +23,19 @@ impl Activity {
     /// How many streams of this end are open by which somebody uses the other one.
     pub fn open(&self) -> usize {
         self.open.load(SeqCst)
+    }
+
+    /// On how many of them this end has spoken last: an answer is owed, which a paused guest would never give.
+    pub fn owed(&self) -> usize {
+        self.owed.load(SeqCst)
+    }
+
+    pub(super) fn owes(&self) {
+        self.owed.fetch_add(1, SeqCst);
+    }
+
+    pub(super) fn has_answered(&self) {
+        self.owed.fetch_sub(1, SeqCst);
     }
 
     pub(super) fn opened(&self) {

@@ -24,6 +24,8 @@ pub struct MuxStream {
     /// None in the background.
     activity: Option<Arc<Activity>>,
     is_open: bool,
+    /// What was written last has had no answer.
+    is_owed: bool,
     fin_sent: bool,
     end_read: bool,
 }
@@ -37,6 +39,7 @@ impl MuxStream {
         Self {
             activity,
             is_open: false,
+            is_owed: false,
             reset: resets.of(stream.id().val()),
             inner: Some(stream.compat()),
             fin_sent: false,
@@ -49,6 +52,20 @@ impl MuxStream {
         if let Some(activity) = &self.activity {
             activity.opened();
             self.is_open = true;
+        }
+    }
+
+    fn owes_answer(&mut self) {
+        if let (true, false, Some(activity)) = (self.is_open, self.is_owed, &self.activity) {
+            activity.owes();
+            self.is_owed = true;
+        }
+    }
+
+    fn is_answered(&mut self) {
+        if let (true, Some(activity)) = (self.is_owed, &self.activity) {
+            activity.has_answered();
+            self.is_owed = false;
         }
     }
 
@@ -78,6 +95,7 @@ impl AsyncRead for MuxStream {
         if let Some(activity) = &self.activity {
             activity.read();
         }
+        self.is_answered();
         Poll::Ready(result)
     }
 }
@@ -90,7 +108,9 @@ impl AsyncWrite for MuxStream {
     ) -> Poll<io::Result<usize>> {
         self.reset.check(cx)?;
         self.wrote();
-        self.inner().poll_write(cx, buf)
+        let written = ready!(self.inner().poll_write(cx, buf));
+        self.owes_answer();
+        Poll::Ready(written)
     }
 
     /// What was written leaves by itself, as soon as the transport takes it: to wait for that
@@ -108,6 +128,7 @@ impl AsyncWrite for MuxStream {
 
 impl Drop for MuxStream {
     fn drop(&mut self) {
+        self.is_answered();
         if let (true, Some(activity)) = (self.is_open, &self.activity) {
             activity.closed();
         }

@@ -162,6 +162,9 @@ async fn a_sleeping_end_is_wanted_by_what_is_written_to_it_but_not_by_the_backgr
     let (mut quiet, _) = background.open(&StreamHeader::Engine).await.unwrap();
     assert_eq!(opener.activity().pieces(), 0);
     let (mut stream, _) = opener.open(&StreamHeader::Engine).await.unwrap();
+    assert_eq!((opener.activity().open(), opener.activity().owed()), (1, 0));
+    stream.write_all(b"?").await.unwrap();
+    assert_eq!(opener.activity().owed(), 1);
     let pieces = opener.activity().pieces();
     assert!(pieces > 0);
     assert!(!opener.activity().fall_asleep(pieces - 1));
@@ -171,4 +174,8 @@ async fn a_sleeping_end_is_wanted_by_what_is_written_to_it_but_not_by_the_backgr
     assert!(futures::poll!(&mut wanted).is_pending());
     stream.shutdown().await.unwrap();
     assert!(futures::poll!(&mut wanted).is_ready());
+    assert_eq!(stream.read_u8().await.unwrap(), b'?');
+    assert_eq!((opener.activity().open(), opener.activity().owed()), (1, 0));
+    drop(stream);
+    assert_eq!(opener.activity().open(), 0);
 }
