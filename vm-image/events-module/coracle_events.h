@@ -74,6 +74,12 @@ struct change {
 	struct qstr name, to_name;
 };
 
+/* What the host has said of an inode. */
+struct told {
+	struct timespec64 ctime;
+	u64 asked; /* what the guest had done to content when it was asked: coracle_noted() */
+};
+
 /*
  * A message while it is worked off. Whatever is fresh stays so for the rest
  * of it: the host did all of it before it was sent.
@@ -87,6 +93,7 @@ struct batch {
 	struct dentry *child; /* fresh, in `dir` */
 	struct qstr child_name;
 	bool child_known;    /* also when there is none */
+	struct told told;    /* of the child */
 	bool waited;         /* for what the guest may be about to do to it */
 	bool echo;           /* whether the record was the guest's own doing */
 };
@@ -101,11 +108,12 @@ void coracle_forget_child(struct batch *batch);
 
 /* freshen.c */
 int coracle_find_dir(const struct path *root, const char *name, struct path *dir);
-void coracle_freshen_dir(const struct path *dir);
+void coracle_ask(const struct path *dir, struct dentry *child, struct told *told);
+void coracle_freshen_dir(const struct path *dir, struct told *told);
 struct dentry *coracle_cached(const struct path *dir, const struct qstr *name);
 struct dentry *coracle_look(const struct path *dir, const struct qstr *name);
 bool coracle_gone(const struct path *dir, struct dentry *child);
-void coracle_freshen_content(const struct path *dir, struct dentry *child);
+void coracle_freshen_content(const struct path *dir, struct dentry *child, struct told *told);
 
 /* local.c */
 enum local_kind { LOCAL_CONTENT, LOCAL_CREATE, LOCAL_DELETE, LOCAL_FROM, LOCAL_TO };
@@ -114,8 +122,9 @@ void coracle_local_end(void);
 int coracle_follow(struct super_block *sb);
 bool coracle_is_echo(const struct path *dir, const struct qstr *name,
 		     enum local_kind kind);
+u64 coracle_noted(void);
 bool coracle_is_content_echo(const struct path *dir, const struct qstr *name,
-			     struct inode *child, bool *waited);
+			     struct dentry *child, struct told *told, bool *waited);
 
 /* lost.c */
 void coracle_lose(const struct path *dir, const struct qstr *name, struct dentry *file);

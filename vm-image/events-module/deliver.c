@@ -40,8 +40,10 @@ static int enter(struct batch *batch, const char *name)
 
 static void freshen_dir(struct batch *batch)
 {
+	struct told told;
+
 	if (!batch->dir_fresh)
-		coracle_freshen_dir(&batch->dir);
+		coracle_freshen_dir(&batch->dir, &told);
 	batch->dir_fresh = true;
 }
 
@@ -101,7 +103,7 @@ static bool is_last(const struct path *dir, struct dentry *child)
 static void content(struct batch *batch, const struct change *change, u32 mask)
 {
 	const struct qstr *name = &change->name;
-	struct inode *inode;
+	struct dentry *child;
 
 	if (!batch->child_known || batch->child_name.len != name->len ||
 	    memcmp(batch->child_name.name, name->name, name->len)) {
@@ -110,14 +112,15 @@ static void content(struct batch *batch, const struct change *change, u32 mask)
 		if (!batch->child)
 			batch->child = coracle_look(&batch->dir, name);
 		if (batch->child && d_is_positive(batch->child))
-			coracle_freshen_content(&batch->dir, batch->child);
+			coracle_freshen_content(&batch->dir, batch->child, &batch->told);
 		batch->child_name = *name;
 		batch->child_known = true;
 	}
-	inode = batch->child ? d_inode(batch->child) : NULL;
-	batch->echo = coracle_is_content_echo(&batch->dir, name, inode, &batch->waited);
+	child = batch->child && d_is_positive(batch->child) ? batch->child : NULL;
+	batch->echo = coracle_is_content_echo(&batch->dir, name, child, &batch->told,
+					     &batch->waited);
 	if (!batch->echo)
-		tell_both(mask | change->isdir, batch, name, inode);
+		tell_both(mask | change->isdir, batch, name, child ? d_inode(child) : NULL);
 }
 
 static void created(struct batch *batch, const struct change *change)
@@ -218,6 +221,7 @@ static void moved(struct batch *batch, const struct change *change)
 {
 	struct dentry *source = coracle_cached(&batch->dir, &change->name), *target, *now;
 	struct inode *inode = NULL;
+	struct told told;
 	struct path to;
 	bool echo;
 	u32 cookie;
@@ -244,7 +248,7 @@ static void moved(struct batch *batch, const struct change *change)
 	if (source && !now)
 		coracle_lose(&to, &change->to_name, source);
 	freshen_dir(batch);
-	coracle_freshen_dir(&to);
+	coracle_freshen_dir(&to, &told);
 	/* Both are asked: each is an event that the guest's own rename has left. */
 	echo = coracle_is_echo(&batch->dir, &change->name, LOCAL_FROM);
 	batch->echo = coracle_is_echo(&to, &change->to_name, LOCAL_TO) && echo;
@@ -264,11 +268,13 @@ static void moved(struct batch *batch, const struct change *change)
 static void itself(struct batch *batch, const struct change *change)
 {
 	struct inode *inode = d_inode(batch->dir.dentry);
+	struct told told;
 
-	coracle_freshen_dir(&batch->dir);
+	coracle_freshen_dir(&batch->dir, &told);
 	switch (change->kind) {
 	case CORACLE_ATTRIB:
-		batch->echo = coracle_is_content_echo(&batch->dir, &change->name, inode,
+		batch->echo = coracle_is_content_echo(&batch->dir, &change->name,
+						     batch->dir.dentry, &told,
 						     &batch->waited);
 		if (!batch->echo)
 			fsnotify_inode(inode, FS_ATTRIB);

@@ -49,13 +49,27 @@ int coracle_find_dir(const struct path *root, const char *name, struct path *dir
 			       LOOKUP_DIRECTORY | NOWHERE_ELSE, dir);
 }
 
-/* Attributes, and the listing that the guest may keep. */
-void coracle_freshen_dir(const struct path *dir)
+/*
+ * Attributes of the folder or of a file in it. The inode does not take the answer
+ * over while the guest writes to it, so the answer itself counts.
+ */
+void coracle_ask(const struct path *dir, struct dentry *child, struct told *told)
 {
+	struct path path = { .mnt = dir->mnt, .dentry = child };
 	struct kstat stat;
 
-	/* A folder that is gone is found to be so by whoever uses it. */
-	(void)vfs_getattr(dir, &stat, STATX_BASIC_STATS, AT_STATX_FORCE_SYNC);
+	told->asked = coracle_noted();
+	/* What is gone is found to be so by whoever uses it. */
+	if (vfs_getattr(&path, &stat, STATX_BASIC_STATS, AT_STATX_FORCE_SYNC))
+		told->ctime = inode_get_ctime(d_inode(child));
+	else
+		told->ctime = stat.ctime;
+}
+
+/* Attributes, and the listing that the guest may keep. */
+void coracle_freshen_dir(const struct path *dir, struct told *told)
+{
+	coracle_ask(dir, dir->dentry, told);
 	inode_inc_iversion(d_inode(dir->dentry));
 }
 
@@ -109,13 +123,11 @@ bool coracle_gone(const struct path *dir, struct dentry *child)
 }
 
 /* Attributes and pages; also of a file whose size and time are as before. */
-void coracle_freshen_content(const struct path *dir, struct dentry *child)
+void coracle_freshen_content(const struct path *dir, struct dentry *child, struct told *told)
 {
-	struct path path = { .mnt = dir->mnt, .dentry = child };
 	struct inode *inode = d_inode(child);
-	struct kstat stat;
 
-	(void)vfs_getattr(&path, &stat, STATX_BASIC_STATS, AT_STATX_FORCE_SYNC);
+	coracle_ask(dir, child, told);
 	if (S_ISREG(inode->i_mode))
 		(void)invalidate_inode_pages2(inode->i_mapping);
 }

@@ -5,8 +5,9 @@
  * what comes back soon after is known for an echo.
  *
  * Of entries each echo is expected once. Of content the first echo tells the
- * file's ctime; as long as that stays, what comes is an echo too, and what
- * comes with another one is the host's own.
+ * file's ctime, as the host gives it after all that the guest did; as long as
+ * that stays, what comes is an echo too, and what comes with another one is the
+ * host's own.
  */
 #include <linux/delay.h>
 #include <linux/hash.h>
@@ -27,6 +28,9 @@
  */
 #define PATIENCE 100
 
+/* How often the host is asked again because the guest did more meanwhile. */
+#define QUESTIONS 3
+
 struct record {
 	struct hlist_node hash;
 	struct list_head age;
@@ -34,6 +38,7 @@ struct record {
 	const struct inode *inode; /* compared, never followed */
 	u32 name;                  /* hash of the name in it; 0: the inode itself */
 	enum local_kind kind;
+	u64 number; /* of the last note */
 	bool settled;
 	struct timespec64 ctime;
 };
@@ -46,6 +51,7 @@ struct follow {
 static DEFINE_HASHTABLE(records, 12);
 static LIST_HEAD(by_age);
 static unsigned int kept;
+static u64 noted;
 static DEFINE_SPINLOCK(lock);
 static struct fsnotify_group *group;
 static LIST_HEAD(followed); /* by the one writer alone */
@@ -110,6 +116,7 @@ static void note(const struct inode *inode, u32 name, enum local_kind kind)
 		kept++;
 	}
 	record->when = jiffies;
+	record->number = ++noted;
 	record->settled = false;
 	list_add_tail(&record->age, &by_age);
 out:
@@ -181,46 +188,70 @@ bool coracle_is_echo(const struct path *dir, const struct qstr *name, enum local
 	return record;
 }
 
-static bool is_known_content(const struct path *dir, const struct qstr *name,
-			     struct inode *child)
+/* What the guest has done so far; grows. */
+u64 coracle_noted(void)
 {
-	struct timespec64 ctime = child ? inode_get_ctime(child) : (struct timespec64){};
-	struct record *record = NULL;
-	bool echo = false;
+	u64 now;
 
 	spin_lock(&lock);
-	if (child)
-		record = find(child, 0, LOCAL_CONTENT);
-	else if (name->len)
-		echo = find(d_inode(dir->dentry), hash_of(name), LOCAL_CONTENT);
-	if (record && !record->settled) {
+	now = noted;
+	spin_unlock(&lock);
+	return now;
+}
+
+enum origin { HOSTS_OWN, GUESTS_OWN, GUESTS_SINCE_ASKED };
+
+static enum origin origin_of_content(const struct path *dir, const struct qstr *name,
+				     struct inode *inode, const struct told *told)
+{
+	enum origin origin = HOSTS_OWN;
+	struct record *record = NULL;
+
+	spin_lock(&lock);
+	if (inode)
+		record = find(inode, 0, LOCAL_CONTENT);
+	else if (name->len && find(d_inode(dir->dentry), hash_of(name), LOCAL_CONTENT))
+		origin = GUESTS_OWN;
+	if (record && !record->settled && record->number > told->asked) {
+		origin = GUESTS_SINCE_ASKED;
+	} else if (record) {
+		if (!record->settled)
+			record->ctime = told->ctime;
 		record->settled = true;
-		record->ctime = ctime;
-	}
-	if (record) {
-		echo = timespec64_equal(&record->ctime, &ctime);
-		if (!echo)
+		if (timespec64_equal(&record->ctime, &told->ctime))
+			origin = GUESTS_OWN;
+		else
 			drop(record);
 	}
 	spin_unlock(&lock);
-	return echo;
+	return origin;
 }
 
 bool coracle_is_content_echo(const struct path *dir, const struct qstr *name,
-			     struct inode *child, bool *waited)
+			     struct dentry *child, struct told *told, bool *waited)
 {
-	int patience = *waited ? 0 : PATIENCE;
-	bool echo;
+	struct inode *inode = child ? d_inode(child) : NULL;
+	int patience = *waited ? 0 : PATIENCE, questions = QUESTIONS;
+	enum origin origin;
+	bool writing;
 
-	if (child && !wait_for_locals(child))
+	if (inode && !wait_for_locals(inode))
 		return false;
-	/* A write is seen only after its lock: its echo can be here before. */
-	while (!(echo = is_known_content(dir, name, child)) && child &&
-	       inode_is_open_for_write(child) && patience--) {
+	while (true) {
+		/* Who closes is noted before: this is to be read before the notes. */
+		writing = inode && inode_is_open_for_write(inode);
+		smp_rmb();
+		origin = origin_of_content(dir, name, inode, told);
+		if (origin == GUESTS_SINCE_ASKED && questions--) {
+			coracle_ask(dir, child, told);
+			continue;
+		}
+		/* A write is seen only after its lock: its echo can be here before. */
+		if (origin != HOSTS_OWN || !writing || !patience--)
+			return origin != HOSTS_OWN;
 		*waited = true;
 		usleep_range(1000, 1100);
 	}
-	return echo;
 }
 
 /* Sees the superblock's own operations from now on. */

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use coracle_vm_harness::{Coracle, Program};
 
 use super::watcher::{INSIDE, Watcher};
+use crate::suite;
 
 /// Waited for what must not come: longer than any event takes.
 const QUIET: Duration = Duration::from_secs(2);
@@ -76,13 +77,17 @@ pub(super) fn an_edit_keeps_its_times_and_owner(coracle: &Coracle) -> Result<()>
     Ok(())
 }
 
-/// An echo is dropped, and not what a person does right after it.
+/// An echo is dropped, and not what a person does right after it, also where others want the processors.
 pub(super) fn an_edit_after_a_containers_own_is_told(coracle: &Coracle) -> Result<()> {
     let folder = coracle.work("both-edit")?;
     fs::write(folder.join("file"), "start")?;
     let mut watcher = Watcher::inside(coracle, &folder, "")?;
     let id = coracle.docker(["ps", "--quiet", "--latest"]).text()?;
-    for number in 0..5 {
+    for _ in 0..2 {
+        let busy = ["exec", "--detach", &id, "sh", "-c", "while :; do :; done"];
+        coracle.docker(busy).ok()?;
+    }
+    for number in 0..suite::times(5, 200) {
         let script = format!("echo container {number} >{INSIDE}/file");
         coracle.docker(["exec", &id, "sh", "-c", &script]).ok()?;
         std::thread::sleep(Duration::from_millis(200));
