@@ -25,8 +25,15 @@ pub(crate) const IMAGE: &[&str] = &[
 /// Needed to make the sample images.
 pub(crate) const SAMPLES: &[&str] = &["buildah", "debian-archive-keyring", "mmdebstrap", "uidmap"];
 
-/// Needed by the tests: a debugger, what compiles programs for it, and what works on disks.
-pub(crate) const TESTS: &[&str] = &["e2fsprogs", "gcc", "gdb", "libc6-dev", "qemu-utils"];
+/// Needed by the tests: a debugger, what compiles programs for it, and what works on disks and networks.
+pub(crate) const TESTS: &[&str] = &[
+    "e2fsprogs",
+    "gcc",
+    "gdb",
+    "iproute2",
+    "libc6-dev",
+    "qemu-utils",
+];
 
 /// Needed to extract the tools.
 pub(crate) const TOOLS: &[&str] = &["debian-archive-keyring", "mmdebstrap", "zstd"];

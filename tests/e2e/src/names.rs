@@ -2,7 +2,7 @@
 
 mod host;
 mod network;
-mod server;
+pub(crate) mod server;
 
 use crate::suite::{Suite, tests};
 

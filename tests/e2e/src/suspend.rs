@@ -4,8 +4,10 @@ mod cycle;
 mod cycles;
 mod damage;
 mod debugger;
+mod host;
 mod idle;
 mod interrupted;
+mod network;
 mod scene;
 mod times;
 
@@ -18,6 +20,7 @@ pub(crate) const SUITE: Suite = Suite {
     tests: tests![
         cycles::everything_goes_on,
         debugger::steps_go_on,
+        network::goes_on_in_another_network,
         idle::sleeps_until_it_is_used,
         idle::suspended_until_it_is_used,
         damage::no_room_for_the_memory,

@@ -56,6 +56,7 @@ pub(super) fn needs() -> &'static [Need] {
         program("e2fsprogs", "e2fsck"),
         program("gcc", "cc"),
         program("gdb", "gdb"),
+        program("iproute2", "ip"),
         program("kmod", "depmod"),
         Need {
             package: "libc6-dev",

@@ -19,7 +19,7 @@ fn fetches(coracle: &Coracle, options: &[&str], name: &str, port: u16) -> Result
 }
 
 pub(super) fn every_network_reaches_the_hosts_loopback(coracle: &Coracle) -> Result<()> {
-    let port = server::start("127.0.0.1")?;
+    let port = server::start("127.0.0.1", WORDS)?;
     coracle.docker(["network", "create", "names"]).ok()?;
     for options in [&[][..], &["--network", "names"], &["--network", "host"]] {
         fetches(coracle, options, "host.docker.internal", port)?;
@@ -31,7 +31,7 @@ pub(super) fn every_network_reaches_the_hosts_loopback(coracle: &Coracle) -> Res
 
 /// Several, since each takes the next of swarm's networks: none may hide the host.
 pub(super) fn overlay_networks_do_too(coracle: &Coracle) -> Result<()> {
-    let port = server::start("127.0.0.1")?;
+    let port = server::start("127.0.0.1", WORDS)?;
     // A test before this one may have failed in a swarm.
     coracle.docker(["swarm", "leave", "--force"]).run()?;
     coracle.docker(["swarm", "init"]).ok()?;
@@ -56,7 +56,7 @@ pub(super) fn overlay_networks_do_too(coracle: &Coracle) -> Result<()> {
 }
 
 pub(super) fn host_gateway_is_the_host(coracle: &Coracle) -> Result<()> {
-    let port = server::start("127.0.0.1")?;
+    let port = server::start("127.0.0.1", WORDS)?;
     let options = ["--add-host", "box:host-gateway"];
     fetches(coracle, &options, "box", port)
 }

@@ -16,7 +16,7 @@ pub(super) fn the_hosts_own_name_is_known(coracle: &Coracle) -> Result<()> {
     if !known {
         return Err(Skip(format!("this host does not know its own name {name}")).into());
     }
-    let port = server::start("0.0.0.0")?;
+    let port = server::start("0.0.0.0", WORDS)?;
     let image = images::busybox(coracle)?;
     let url = format!("http://{name}:{port}/");
     coracle.docker(["network", "create", "names"]).ok()?;

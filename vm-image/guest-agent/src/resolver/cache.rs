@@ -1,4 +1,5 @@
-//! The host's answers, each kept for seconds and asked for once however many want it.
+//! The host's answers, each kept for seconds and asked for once however many want it. They end with the
+//! connection to the host: after a resume it may be in another network.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,13 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 /// Asks the host, and remembers.
 pub(super) struct Cache {
     openers: watch::Receiver<Option<Opener>>,
-    entries: Mutex<HashMap<Lookup, Entry>>,
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
+    /// Changed since the entries were asked for, or not.
+    openers: watch::Receiver<Option<Opener>>,
+    entries: HashMap<Lookup, Entry>,
 }
 
 #[derive(Clone)]
@@ -34,9 +41,13 @@ struct Entry {
 impl Cache {
     /// An empty one.
     pub(super) fn new(openers: watch::Receiver<Option<Opener>>) -> Self {
+        let kept = Kept {
+            openers: openers.clone(),
+            entries: HashMap::new(),
+        };
         Self {
             openers,
-            entries: Mutex::default(),
+            kept: Mutex::new(kept),
         }
     }
 
@@ -45,12 +56,13 @@ impl Cache {
         let entry = self.entry(&lookup);
         let answer = entry.answer.get_or_init(|| self.ask(&lookup)).await.clone();
         if answer == Resolution::Unavailable {
-            let mut entries = self.lock();
-            if entries
+            let mut kept = self.lock();
+            if kept
+                .entries
                 .get(&lookup)
                 .is_some_and(|now| Arc::ptr_eq(&now.answer, &entry.answer))
             {
-                entries.remove(&lookup);
+                kept.entries.remove(&lookup);
             }
         }
         answer
@@ -58,7 +70,13 @@ impl Cache {
 
     fn entry(&self, lookup: &Lookup) -> Entry {
         let now = Instant::now();
-        let mut entries = self.lock();
+        let mut kept = self.lock();
+        let Kept { openers, entries } = &mut *kept;
+        // An error is the agent's own end.
+        if openers.has_changed().unwrap_or(false) {
+            openers.mark_unchanged();
+            entries.clear();
+        }
         if let Some(entry) = entries.get(lookup)
             && now - entry.since < KEPT
         {
@@ -96,7 +114,7 @@ impl Cache {
             .unwrap_or(Resolution::Unavailable)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Lookup, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

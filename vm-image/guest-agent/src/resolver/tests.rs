@@ -18,7 +18,8 @@ struct Bench {
     asked: Arc<Mutex<Vec<Lookup>>>,
     /// How many queries the name server got.
     forwarded: Arc<Mutex<usize>>,
-    _mux: (watch::Sender<Option<Opener>>, Opener, Incoming),
+    openers: watch::Sender<Option<Opener>>,
+    _mux: (Opener, Incoming),
 }
 
 impl Bench {
@@ -49,7 +50,8 @@ impl Bench {
             address: address.await.unwrap(),
             asked,
             forwarded,
-            _mux: (openers, host_opener, guest_incoming),
+            openers,
+            _mux: (host_opener, guest_incoming),
         }
     }
 
@@ -130,6 +132,24 @@ async fn names_of_the_host_are_answered_here_without_ipv6() {
     assert_eq!(back, good(&["host.docker.internal"]));
     assert_eq!(bench.ask("localhost", TYPE::AAAA).await, good(&["::1"]));
     assert_eq!((bench.asked(), bench.forwarded()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_new_connection_to_the_host_is_asked_anew() {
+    let bench = Bench::new(
+        |_| Resolution::Addresses(vec!["10.0.0.1".parse().unwrap()]),
+        None,
+    )
+    .await;
+    for _ in 0..2 {
+        bench.ask("server.corp", TYPE::A).await;
+    }
+    assert_eq!(bench.asked(), 1);
+    bench.openers.send_modify(|_| ());
+    for _ in 0..2 {
+        bench.ask("server.corp", TYPE::A).await;
+    }
+    assert_eq!(bench.asked(), 2);
 }
 
 #[tokio::test]
