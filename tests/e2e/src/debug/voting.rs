@@ -11,6 +11,7 @@ use super::python;
 use super::session::Session;
 use crate::images;
 use crate::suite::contains;
+use crate::suspend::{resume, suspend};
 
 /// One start of the app for all: that takes longest.
 pub(super) fn all_three_of_the_voting_app(coracle: &Coracle) -> Result<()> {
@@ -82,6 +83,7 @@ fn node_result(coracle: &Coracle, app: &App) -> Result<()> {
         app,
         &session,
         &["\"cats\":1", "\"dogs\":1", "\"connected\":true"],
+        || suspended_meanwhile(coracle),
     )?;
     // Ended, the process has no inspector any more.
     coracle.coracle(["debug", "stop", "result"]).ok()?;
@@ -117,6 +119,9 @@ fn python_vote(coracle: &Coracle, app: &App) -> Result<()> {
         ];
         let mut client = Live::start(python::script(coracle, "dap.py", &arguments)?)?;
         client.line(|line| line == "waiting")?;
+        if !cut {
+            suspended_meanwhile(coracle)?;
+        }
         let address = app.vote.clone();
         let page = std::thread::spawn(move || http::post(&address, "/", "vote=dogs"));
         client.line(|line| line.starts_with("stopped in cast") && line.contains("vote/app.py"))?;
@@ -147,7 +152,13 @@ fn python_vote(coracle: &Coracle, app: &App) -> Result<()> {
 }
 
 /// Stops in the page's handler, reads the totals there, and goes on.
-fn stop_in_handler(coracle: &Coracle, app: &App, session: &Session, values: &[&str]) -> Result<()> {
+fn stop_in_handler(
+    coracle: &Coracle,
+    app: &App,
+    session: &Session,
+    values: &[&str],
+    meanwhile: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let line = line_of(
         &app.folder.join("result/server.js"),
         "JSON.stringify(totals.now())",
@@ -164,6 +175,7 @@ fn stop_in_handler(coracle: &Coracle, app: &App, session: &Session, values: &[&s
     )?;
     let mut devtools = Live::start(script)?;
     devtools.line(|line| line == "waiting")?;
+    meanwhile()?;
     let address = app.result.clone();
     let page = std::thread::spawn(move || http::get(&address, "/totals"));
     let told = devtools.line(|line| line.starts_with("value "))?;
@@ -172,6 +184,12 @@ fn stop_in_handler(coracle: &Coracle, app: &App, session: &Session, values: &[&s
     let page = page.join().map_err(|_| anyhow::anyhow!("no page"))??;
     ensure!(page.status == 200, "{page:?}");
     Ok(())
+}
+
+/// The debugger that is attached sees nothing of it.
+fn suspended_meanwhile(coracle: &Coracle) -> Result<()> {
+    suspend(coracle)?;
+    resume(coracle)
 }
 
 /// A wrong tally is seen, read at a breakpoint in the page's handler, mended on the host, and right:
@@ -186,10 +204,23 @@ fn planted_bug(coracle: &Coracle, app: &App) -> Result<()> {
     app.vote("dogs")?;
     app.tally(3, 0)?;
     let session = Session::begin(coracle, "result")?;
-    stop_in_handler(coracle, app, &session, &["\"cats\":3", "\"dogs\":0"])?;
+    let nothing = || Ok(());
+    stop_in_handler(
+        coracle,
+        app,
+        &session,
+        &["\"cats\":3", "\"dogs\":0"],
+        nothing,
+    )?;
     fs::write(&file, right)?;
     app.tally(1, 2)?;
-    stop_in_handler(coracle, app, &session, &["\"cats\":1", "\"dogs\":2"])?;
+    stop_in_handler(
+        coracle,
+        app,
+        &session,
+        &["\"cats\":1", "\"dogs\":2"],
+        nothing,
+    )?;
     coracle.coracle(["debug", "stop", "result"]).ok()?;
     Ok(())
 }
