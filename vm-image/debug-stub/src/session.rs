@@ -29,6 +29,7 @@ pub(crate) fn serve(process: &mut Process, stream: &UnixStream) -> Result<(), Br
     let mut input = Input {
         stream,
         bytes: VecDeque::new(),
+        place: Place::Between,
     };
     let output = Output {
         stream,
@@ -82,17 +83,50 @@ fn protocol(error: impl std::fmt::Display) -> Broken {
 struct Input<'a> {
     stream: &'a UnixStream,
     bytes: VecDeque<u8>,
+    place: Place,
 }
 
 impl Input<'_> {
     /// The next byte; `None` when the client has gone.
     fn next(&mut self) -> io::Result<Option<u8>> {
-        if self.bytes.is_empty() {
-            let mut buffer = [0; 4096];
-            let length = self.stream.read(&mut buffer)?;
-            self.bytes.extend(&buffer[..length]);
+        loop {
+            if self.bytes.is_empty() {
+                let mut buffer = [0; 4096];
+                let length = self.stream.read(&mut buffer)?;
+                self.bytes.extend(&buffer[..length]);
+            }
+            let Some(byte) = self.bytes.pop_front() else {
+                return Ok(None);
+            };
+            if self.place.admits(byte) {
+                return Ok(Some(byte));
+            }
         }
-        Ok(self.bytes.pop_front())
+    }
+}
+
+/// Where in the client's packets a byte is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Between,
+    Packet,
+    /// So many digits are still to come.
+    Checksum(u8),
+}
+
+impl Place {
+    /// Goes on by a byte, and tells whether it means anything. A client that has waited for two seconds asks by a
+    /// `-` for the answer again, which is on its way: nothing is lost here, but a VM may be suspended meanwhile.
+    fn admits(&mut self, byte: u8) -> bool {
+        *self = match (*self, byte) {
+            (Self::Between, b'-') => return false,
+            (Self::Between | Self::Packet, b'$') => Self::Packet,
+            (Self::Packet, b'#') => Self::Checksum(2),
+            (Self::Checksum(left @ 2..), _) => Self::Checksum(left - 1),
+            (Self::Checksum(_), _) => Self::Between,
+            (place, _) => place,
+        };
+        true
     }
 }
 
@@ -113,5 +147,27 @@ impl Connection for Output<'_> {
         self.stream.write_all(&self.bytes)?;
         self.bytes.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impatience_is_no_word_of_the_client() {
+        let mut place = Place::Between;
+        let said = b"+-$vCont;c:p1.-1#-0-+\x03-$m-#-0--$?#3f";
+        let heard: Vec<u8> = said
+            .iter()
+            .copied()
+            .filter(|byte| place.admits(*byte))
+            .collect();
+        let expected = b"+$vCont;c:p1.-1#-0+\x03$m-#-0$?#3f";
+        assert_eq!(
+            heard.escape_ascii().to_string(),
+            expected.escape_ascii().to_string()
+        );
+        assert_eq!(place, Place::Between);
     }
 }

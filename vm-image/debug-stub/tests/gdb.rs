@@ -162,6 +162,22 @@ fn interrupted_and_left() {
     program.goes_on();
 }
 
+/// GDB has waited too long for an answer, which comes all the same.
+#[test]
+fn an_impatient_client_is_served_on() {
+    let program = Program::busy();
+    let attached = Attached::to(program.id());
+    let mut client = attached.connect();
+    for _ in 0..3 {
+        client.send(b"-");
+        let stop = client.ask("?");
+        assert!(stop.starts_with('T'), "{stop}");
+    }
+    drop(client);
+    attached.ended();
+    program.goes_on();
+}
+
 /// GDB asks for it also while it passes over a signal, and then resumes.
 #[test]
 fn an_interruption_while_it_is_stopped_follows_the_resumption() {

@@ -22,8 +22,8 @@ use std::process::{Command, ExitCode};
 use coracle_guest_api::debug::{DebugProcess, DebugTarget};
 use coracle_guest_api::{AgentError, AgentErrorCode};
 
-use crate::command;
 use crate::early::AGENT_COPY;
+use crate::{command, logging};
 
 /// The name under which this program traces a process.
 pub(crate) const STUB: &str = "coracle-debug-stub";
@@ -78,6 +78,7 @@ pub(crate) fn stub_main(mut arguments: impl Iterator<Item = String>) -> ExitCode
         eprintln!("{STUB}: started by the guest agent");
         return ExitCode::from(2);
     };
+    logging::start_without_ring();
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("python"), Some(port)) => python::inject(pid, &port),
         (Some("unmount"), None) => python::unmount(pid),

@@ -10,12 +10,21 @@ use crate::log_ring::LogRing;
 
 /// Sends all `tracing` events of level INFO and above to the console and to `ring`.
 pub(crate) fn start(ring: Arc<LogRing>) {
+    write_to(ConsoleAndRing(ring));
+}
+
+/// Sends them to the console alone: for a process of its own, whose ring nobody would read.
+pub(crate) fn start_without_ring() {
+    write_to(io::stderr);
+}
+
+fn write_to(writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_target(false)
         .with_timer(uptime())
         .with_max_level(tracing::Level::INFO)
-        .with_writer(ConsoleAndRing(ring))
+        .with_writer(writer)
         .finish();
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         eprintln!("coracle-agent: a second log was started");

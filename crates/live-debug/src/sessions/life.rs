@@ -40,7 +40,7 @@ pub(super) async fn serve(
                             return;
                         }
                         if let Err(error) = clients::serve(client, runtime, target, guests).await {
-                            tracing::debug!(%error, "a debugger was broken off");
+                            tracing::info!(%error, "a debugger was broken off");
                         }
                     });
                 }
