@@ -29,6 +29,9 @@ pub enum ClientError {
     /// The connection broke: the daemon ended meanwhile.
     #[error("the daemon ended before it answered ({0}): `coracle start` starts it")]
     Broken(String),
+    /// The daemon speaks another version of the API; one sentence with the remedy.
+    #[error("{0}")]
+    OtherVersion(String),
     /// The answer was not understood.
     #[error("the daemon did not answer as expected: {0}")]
     Protocol(String),
@@ -87,8 +90,8 @@ impl Client {
     pub async fn hello(&self) -> Result<Hello, ClientError> {
         let hello: Hello = self.get(paths::HELLO).await?;
         if hello.api != API_VERSION {
-            return Err(ClientError::Protocol(format!(
-                "the daemon {} speaks version {} of the API and this command {API_VERSION}: \
+            return Err(ClientError::OtherVersion(format!(
+                "the daemon {} speaks version {} of the API and this program {API_VERSION}: \
                  run `coracle stop --quit`, then `coracle start`",
                 hello.version, hello.api
             )));
