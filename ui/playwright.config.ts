@@ -3,7 +3,7 @@ import { defineConfig } from "@playwright/test";
 export default defineConfig({
   testDir: "page",
   workers: 1,
-  reporter: "list",
+  reporter: [["list"], ["./page/tally.ts"]],
   use: {
     baseURL: "http://localhost:5199",
     // The system's own: Playwright's would be downloaded.

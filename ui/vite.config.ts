@@ -8,5 +8,9 @@ export default defineConfig({
   base: "/",
   build: { target: "es2022", chunkSizeWarningLimit: 1000 },
   server: { port: 5199, strictPort: true },
-  test: { environment: "jsdom", include: ["tests/**/*.test.ts"] },
+  test: {
+    environment: "jsdom",
+    include: ["tests/**/*.test.ts"],
+    reporters: ["default", "./tests/tally.ts"],
+  },
 });
