@@ -124,6 +124,7 @@ impl<G: Gui> Controller<G> {
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(daemon::follow(self.work.client.clone(), news));
         tasks.spawn(engine::follow(
+            self.work.client.clone(),
             self.work.engine.clone(),
             engine_listens,
             found,

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use bollard::models::{ContainerSummary, Task};
 use bollard::query_parameters::{
-    EventsOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder, UpdateServiceOptionsBuilder,
+    ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    UpdateServiceOptionsBuilder,
 };
 use bollard::{ClientVersion, Docker};
 use coracle_daemon_api::{ApiError, ErrorCode};
@@ -29,11 +29,6 @@ const PATIENCE: u64 = 120;
 
 /// Lines of a log that are there before it is followed.
 const TAIL: &str = "5000";
-
-/// What happens to containers and changes what is shown of them.
-const NEWS: [&str; 9] = [
-    "create", "destroy", "die", "pause", "rename", "start", "stop", "unpause", "update",
-];
 
 /// The engine behind one socket. One connection a call.
 #[derive(Clone, Debug)]
@@ -59,16 +54,6 @@ impl Engine {
             (key(a), &a.name).cmp(&(key(b), &b.name))
         });
         Ok(containers)
-    }
-
-    /// One item for each thing that happens to containers and services.
-    pub(crate) fn news(&self) -> Result<impl Stream<Item = Result<(), ApiError>>, ApiError> {
-        let mut events: Vec<&str> = NEWS.into();
-        events.push("remove");
-        let filters = HashMap::from([("type", vec!["container", "service"]), ("event", events)]);
-        let options = EventsOptionsBuilder::default().filters(&filters).build();
-        let events = self.docker()?.events(Some(options));
-        Ok(events.map(|event| event.map(drop).map_err(failed)))
     }
 
     /// Starts, stops, restarts or removes a container.

@@ -58,6 +58,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             "coracled",
             &[
                 "coracle-daemon-api",
+                "coracle-engine-client",
                 "coracle-engine-proxy",
                 "coracle-file-events",
                 "coracle-guest-api",

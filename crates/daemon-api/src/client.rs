@@ -12,9 +12,10 @@ use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    API_VERSION, ApiError, DebugRequest, DebugSession, DebugStop, ErrorCode, Hello, Progress,
-    Reclaimed, Setting, SettingChange, SettingsChanged, Snapshot, SnapshotName, StartOptions,
-    Status, StopOptions, SwarmChange, SwarmStatus, WatchLine, WatchRequest, paths, platform,
+    API_VERSION, ApiError, DebugRequest, DebugSession, DebugStop, EngineNews, ErrorCode, Hello,
+    Progress, Reclaimed, Setting, SettingChange, SettingsChanged, Snapshot, SnapshotName,
+    StartOptions, Status, StopOptions, SwarmChange, SwarmStatus, WatchLine, WatchRequest, paths,
+    platform,
 };
 
 /// Why a call failed.
@@ -108,6 +109,17 @@ impl Client {
     pub async fn events(&self, mut each: impl FnMut(Status) -> bool) -> Result<(), ClientError> {
         let response = self.send(Method::GET, paths::EVENTS, Bytes::new()).await?;
         lines(response, |status| Ok(each(status))).await
+    }
+
+    /// Calls `each` at once, and whenever something has happened to containers or services, until it
+    /// returns false or the VM goes.
+    pub async fn engine_news(
+        &self,
+        mut each: impl FnMut(EngineNews) -> bool,
+    ) -> Result<(), ClientError> {
+        let path = paths::ENGINE_NEWS;
+        let response = self.send(Method::GET, path, Bytes::new()).await?;
+        lines(response, |news| Ok(each(news))).await
     }
 
     /// Starts the VM; `each` sees every line of progress. Returns the final status.

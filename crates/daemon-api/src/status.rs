@@ -98,6 +98,13 @@ pub struct EngineStatus {
     pub note: Option<String>,
 }
 
+/// Something has happened in the engine: lists of it may be old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineNews {
+    /// How often so far; the line with 0 says that nothing is missed from now on.
+    pub count: u64,
+}
+
 /// Versions of the parts; null for what is not running.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]

@@ -1,23 +1,18 @@
-//! Follows the engine's events, and lists the containers again after each.
+//! Follows what happens in the engine, and lists the containers again after each.
 
-use std::pin::pin;
 use std::time::Duration;
 
-use coracle_daemon_api::ApiError;
-use futures::StreamExt;
+use coracle_daemon_api::{ApiError, Client};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
 
 use super::Engine;
+use crate::controller::failed;
 use crate::view::Container;
 
-/// From an event until the containers are listed, so that a burst is one.
+/// From news until the containers are listed, so that a burst is one.
 const GATHER: Duration = Duration::from_millis(50);
-
-/// From the request for the events until they surely come: what happened before is found by
-/// another look.
-const SECOND_LOOK: Duration = Duration::from_millis(500);
 
 /// Between two attempts.
 const RETRY: Duration = Duration::from_millis(500);
@@ -25,13 +20,14 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Sends the containers now and after each change. Asks nothing while `listens` is false, because
 /// that would wake a VM which sleeps.
 pub(crate) async fn follow(
+    client: Client,
     engine: Engine,
     mut listens: watch::Receiver<bool>,
     found: UnboundedSender<Vec<Container>>,
 ) {
     while listens.wait_for(|listens| *listens).await.is_ok() {
-        if let Err(error) = one_connection(&engine, &found).await {
-            tracing::debug!(%error, "the engine's events ended");
+        if let Err(error) = one_connection(&client, &engine, &found).await {
+            tracing::debug!(%error, "the engine's news ended");
         }
         if found.is_closed() {
             return;
@@ -40,29 +36,29 @@ pub(crate) async fn follow(
     }
 }
 
-/// Until the events end: with the VM, or with its sleep on the disk.
+/// Until the news end: with the VM, or with its sleep on the disk.
 async fn one_connection(
+    client: &Client,
     engine: &Engine,
     found: &UnboundedSender<Vec<Container>>,
 ) -> Result<(), ApiError> {
-    let mut news = pin!(engine.news()?);
-    let mut look = Some(Instant::now());
-    let mut second = Some(Instant::now() + SECOND_LOOK);
-    loop {
-        tokio::select! {
-            event = news.next() => match event {
-                Some(event) => {
-                    event?;
-                    look.get_or_insert_with(|| Instant::now() + GATHER);
-                }
-                None => return Ok(()),
-            },
-            () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => {
-                look = second.take();
-                if found.send(engine.containers().await?).is_err() {
-                    return Ok(());
-                }
+    let changed = Notify::new();
+    // The first news come when none can be missed any more.
+    let news = client.engine_news(|_| {
+        changed.notify_one();
+        true
+    });
+    let lists = async {
+        loop {
+            changed.notified().await;
+            sleep(GATHER).await;
+            if found.send(engine.containers().await?).is_err() {
+                return Ok(());
             }
         }
+    };
+    tokio::select! {
+        ended = news => ended.map_err(|error| failed(&error)),
+        ended = lists => ended,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use coracle_daemon_api::{API_VERSION, Progress, Stage, Status, paths};
+use coracle_daemon_api::{API_VERSION, EngineNews, Progress, Stage, Status, paths};
 use coracle_host_paths::HostPaths;
 use futures::{Stream, StreamExt, stream};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -38,7 +38,7 @@ struct State {
     api: AtomicUsize,
     status: watch::Sender<Status>,
     containers: watch::Sender<Value>,
-    happened: watch::Sender<u32>,
+    happened: watch::Sender<u64>,
     stop_fails: watch::Sender<bool>,
     snapshots: watch::Sender<Vec<String>>,
     events_asked: AtomicUsize,
@@ -183,6 +183,10 @@ async fn daemon(state: Arc<State>, request: Request<Incoming>) -> Answer {
             let begun = serde_json::to_value(begun).unwrap();
             many(stream::iter([begun]).chain(failed))
         }
+        (_, paths::ENGINE_NEWS) => {
+            state.engine_asked.fetch_add(1, Ordering::SeqCst);
+            many(changes(state.happened.subscribe()).map(|count| EngineNews { count }))
+        }
         (_, paths::DEBUG) => one(&json!([])),
         (_, path) => panic!("the daemon was asked for {path}"),
     }
@@ -191,14 +195,7 @@ async fn daemon(state: Arc<State>, request: Request<Incoming>) -> Answer {
 async fn engine(state: Arc<State>, request: Request<Incoming>) -> Answer {
     state.engine_asked.fetch_add(1, Ordering::SeqCst);
     let path = request.uri().path();
-    if path.ends_with("/events") {
-        let news = changes(state.happened.subscribe());
-        // The first is of now, and there is nothing new in it.
-        many(
-            news.skip(1)
-                .map(|_| json!({ "Type": "container", "Action": "start" })),
-        )
-    } else if path.ends_with("/containers/json") {
+    if path.ends_with("/containers/json") {
         one(&*state.containers.borrow())
     } else {
         // Slow enough for a test to see that nobody waits.
