@@ -5,7 +5,7 @@ pub(crate) fn check_desktop() -> Result<(), &'static str> {
     let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
     if ["DISPLAY", "WAYLAND_DISPLAY"]
         .iter()
-        .any(|name| is_set(&name))
+        .any(|name| is_set(name))
     {
         return Ok(());
     }

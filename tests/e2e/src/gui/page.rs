@@ -4,6 +4,8 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use coracle_vm_harness::{Live, Program, eventually, http};
 use serde_json::{Value, json};
 
@@ -54,10 +56,23 @@ impl Page {
         })
     }
 
+    /// Keeps a picture of the window in the folder that `CORACLE_SCREENSHOTS` names, if it does.
+    pub(crate) fn picture(&self, name: &str) -> Result<()> {
+        let Some(folder) = std::env::var_os("CORACLE_SCREENSHOTS") else {
+            return Ok(());
+        };
+        let picture = self.send("GET", "/screenshot", &Value::Null)?;
+        let picture = BASE64.decode(picture.as_str().unwrap_or_default())?;
+        let file = Path::new(&folder).join(format!("{name}.png"));
+        std::fs::write(&file, picture).with_context(|| file.display().to_string())
+    }
+
     /// What an element says.
     pub(crate) fn text(&self, css: &str) -> Result<String> {
         let element = self.element(css)?;
-        let text = self.send("GET", &format!("/element/{element}/text"), &Value::Null)?;
+        // Its text as it is rendered is empty to this driver wherever something above it scrolls.
+        let path = format!("/element/{element}/property/textContent");
+        let text = self.send("GET", &path, &Value::Null)?;
         Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
