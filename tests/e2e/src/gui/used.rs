@@ -23,7 +23,6 @@ pub(super) fn the_tray_suspends_and_starts(coracle: &Coracle) -> Result<()> {
     tray.shows("stopped")?;
 
     tray.click(&["Start"])?;
-    eventually("movement", || tray.shows("starting"))?;
     together(coracle, &tray, "running", &["Coracle: running"])?;
     eventually("Suspend again", || tray.offers(&["Suspend"]))?;
     coracle.await_running()?;
