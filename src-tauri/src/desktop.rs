@@ -31,6 +31,7 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
         .plugin(tauri_plugin_single_instance::init(|app, _, _| {
             show(app, HOME);
         }))
+        .manage(paths.clone())
         .manage(Followed::new(&paths))
         .manage(commands::Complaint::default())
         .invoke_handler(tauri::generate_handler![
@@ -62,7 +63,7 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
             };
             let (controller, handle) = controller::new(&paths, desktop);
             app.manage(handle.clone());
-            tray::make(app, handle)?;
+            tray::make(app, handle, &paths.app_dir())?;
             tauri::async_runtime::spawn(controller.run());
             if !hidden {
                 show(app, HOME);
@@ -100,6 +101,7 @@ fn show(app: &AppHandle, place: &str) {
         .title("Coracle")
         .inner_size(1120.0, 720.0)
         .min_inner_size(640.0, 420.0)
+        .data_directory(app.state::<HostPaths>().app_dir().join("page"))
         .build();
     match built.and_then(|window| window.theme()) {
         Ok(theme) => app

@@ -47,7 +47,9 @@ fn main() -> ExitCode {
         eprintln!("coracle-app: {missing}");
         return ErrorCode::Missing.exit_code().into();
     }
-    let paths = match HostPaths::from_env() {
+    // The folder is the user's alone from its first moment.
+    let made = HostPaths::from_env().and_then(|paths| paths.create().map(|()| paths));
+    let paths = match made {
         Ok(paths) => paths,
         Err(error) => {
             eprintln!("coracle-app: {error}");

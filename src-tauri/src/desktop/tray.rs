@@ -1,5 +1,7 @@
 //! The tray icon as tauri shows it.
 
+use std::path::Path;
+
 use tauri::image::Image;
 use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tauri::tray::{MouseButton, TrayIconBuilder, TrayIconEvent};
@@ -12,9 +14,11 @@ use crate::tray::menu::{Choice, Item};
 const TRAY: &str = "state";
 
 /// Puts an icon without a menu into the tray; [`update`] gives it its face.
-pub(super) fn make(app: &AppHandle, handle: Handle) -> tauri::Result<()> {
+pub(super) fn make(app: &AppHandle, handle: Handle, folder: &Path) -> tauri::Result<()> {
     let clicked = handle.clone();
     TrayIconBuilder::with_id(TRAY)
+        // A panel reads the icon from a file.
+        .temp_dir_path(folder.join("tray"))
         .show_menu_on_left_click(true)
         .on_menu_event(move |_, event| {
             // What is only to be read has no choice for an id.
