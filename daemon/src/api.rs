@@ -3,6 +3,7 @@
 mod answer;
 mod debug;
 mod logs;
+mod news;
 mod progress;
 mod routes;
 mod server;

@@ -10,6 +10,27 @@ pub(crate) use host::parse_version;
 use plan::{Plan, Probe};
 use std::process::Command;
 
+/// Needed to build the app and its page.
+pub(crate) const APP: &[&str] = &[
+    "gcc",
+    "libc6-dev",
+    "libdbus-1-dev",
+    "libwebkit2gtk-4.1-dev",
+    "pkg-config",
+];
+
+/// Needed to build and check the app's page.
+pub(crate) const PAGE: &[&str] = &["nodejs", "npm"];
+
+/// Needed to test the app: browsers, a screen, a session bus, and what shows the tray's icon.
+pub(crate) const GUI_TESTS: &[&str] = &[
+    "chromium",
+    "dbus",
+    "libayatana-appindicator3-1",
+    "webkit2gtk-driver",
+    "xvfb",
+];
+
 /// Needed to make the VM image.
 pub(crate) const IMAGE: &[&str] = &[
     "debian-archive-keyring",

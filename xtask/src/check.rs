@@ -5,14 +5,15 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{checkout, tidy};
+use crate::{apt, checkout, page, tidy};
 
 /// The release of cargo-deny that is installed when the host has none.
 const CARGO_DENY: &str = "0.20.2";
 
-/// Runs formatting, lints, the dependency rules and cargo-deny, in that order.
+/// Runs formatting, lints, the dependency rules, the checks of the page and cargo-deny, in that order.
 pub(crate) fn run() -> Result<()> {
     let root = checkout::root()?;
+    apt::ensure(apt::APP)?;
     step("formatting", cargo().args(["fmt", "--all", "--check"]))?;
     step(
         "lints",
@@ -29,6 +30,7 @@ pub(crate) fn run() -> Result<()> {
     )?;
     println!("check: dependency rules and seams");
     tidy::run(&root)?;
+    step("the app's page", &mut page::check()?)?;
     let deny = cargo_deny()?;
     step(
         "licences and sources of dependencies",
@@ -51,8 +53,10 @@ fn cargo() -> Command {
 
 fn step(what: &str, command: &mut Command) -> Result<()> {
     println!("check: {what}");
+    if command.get_current_dir().is_none() {
+        command.current_dir(checkout::root()?);
+    }
     let status = command
-        .current_dir(checkout::root()?)
         .status()
         .with_context(|| format!("cannot run {:?}", command.get_program()))?;
     if !status.success() {

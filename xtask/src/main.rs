@@ -8,7 +8,9 @@ mod checkout;
 mod debian;
 mod demo;
 mod digest;
+mod gui;
 mod image;
+mod page;
 mod plugins;
 mod process;
 mod samples;
@@ -34,6 +36,8 @@ enum Verb {
     Check,
     /// Install, build, boot the VM, run the voting app and cast a vote
     Demo,
+    /// Build the tray app and start it
+    Gui,
     /// Install the host's packages that are missing, or print the apt line that does
     Setup,
     /// Make the VM image in target/image/<arch>
@@ -42,6 +46,8 @@ enum Verb {
     Samples(samples::Options),
     /// Run the tests: unit, and in the real VM engine, ports, files
     Test(test::Options),
+    /// Write the types that the page of the app shares with Rust
+    Types,
     /// Put virtiofsd, compose, buildx and, at need, the docker CLI in target/tools
     Tools(tools::Options),
 }
@@ -62,10 +68,12 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Bench(options) => bench::run(&options),
         Verb::Check => check::run(),
         Verb::Demo => demo::run(),
+        Verb::Gui => gui::run(),
         Verb::Setup => apt::setup(),
         Verb::Image(options) => image::run(&options),
         Verb::Samples(options) => samples::run(&options),
         Verb::Test(options) => test::run(&options),
+        Verb::Types => page::types(),
         Verb::Tools(options) => tools::run(&options),
     }
 }

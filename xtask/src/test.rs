@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::{apt, checkout};
+use crate::{apt, checkout, page};
 use tally::Tally;
 
 #[derive(clap::Args)]
@@ -38,6 +38,8 @@ pub(crate) struct Options {
 enum Suite {
     /// Without VM and root, in seconds
     Unit,
+    /// The page of the app against an app that is played, in node and in Chromium
+    Page,
     /// The engine through its socket
     Engine,
     /// Published ports
@@ -66,6 +68,8 @@ enum Suite {
     Suspend,
     /// Snapshots
     Snapshot,
+    /// The app: its tray over D-Bus, its window by WebDriver
+    Gui,
     /// Each part killed, and power cuts, at random moments
     Crash,
     /// What an ordinary user does first; root runs it as one
@@ -73,7 +77,7 @@ enum Suite {
 }
 
 /// The suites in a VM, by the names that the tests have.
-const IN_VM: [(Suite, &str); 16] = [
+const IN_VM: [(Suite, &str); 17] = [
     (Suite::Engine, "engine"),
     (Suite::Ports, "ports"),
     (Suite::Files, "files"),
@@ -88,6 +92,7 @@ const IN_VM: [(Suite, &str); 16] = [
     (Suite::Reclaim, "reclaim"),
     (Suite::Suspend, "suspend"),
     (Suite::Snapshot, "snapshot"),
+    (Suite::Gui, "gui"),
     (Suite::Crash, "crash"),
     (Suite::User, "user"),
 ];
@@ -110,8 +115,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.wants(Suite::Unit) {
         if !options.list {
             apt::ensure(apt::TESTS)?;
+            apt::ensure(apt::APP)?;
         }
         tally.run("unit", &mut unit(options)?)?;
+    }
+    if options.wants(Suite::Page) && options.filter.is_none() && !options.list {
+        apt::ensure(apt::GUI_TESTS)?;
+        tally.run("the page", &mut page::test("test")?)?;
+        tally.run("the page in Chromium", &mut page::test("test:page")?)?;
     }
     let suites: Vec<_> = IN_VM
         .iter()
@@ -149,7 +160,7 @@ fn unit(options: &Options) -> Result<Command> {
 
 /// As the user who runs this; as root those that are about ordinary users as one of these.
 fn in_vm(options: &Options, names: &[&str], tally: &mut Tally) -> Result<()> {
-    let session = vm::Session::prepare(options.list)?;
+    let session = vm::Session::prepare(options.list, names.contains(&"gui"))?;
     let root = nix::unistd::geteuid().is_root();
     match &options.user {
         Some(_) if !root => bail!("only root can run the tests as another user: leave --as out"),

@@ -48,6 +48,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "coracle-host-paths",
             ],
         ),
+        ("coracle-app", &["coracle-daemon-api", "coracle-host-paths"]),
         ("coracle-debug-stub", &[]),
         (
             "coracle-guest-agent",
@@ -57,6 +58,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             "coracled",
             &[
                 "coracle-daemon-api",
+                "coracle-engine-client",
                 "coracle-engine-proxy",
                 "coracle-file-events",
                 "coracle-guest-api",

@@ -12,9 +12,10 @@ use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    API_VERSION, ApiError, DebugRequest, DebugSession, DebugStop, ErrorCode, Hello, Progress,
-    Reclaimed, Setting, SettingChange, SettingsChanged, Snapshot, SnapshotName, StartOptions,
-    Status, StopOptions, SwarmChange, SwarmStatus, WatchLine, WatchRequest, paths, platform,
+    API_VERSION, ApiError, DebugRequest, DebugSession, DebugStop, EngineNews, ErrorCode, Hello,
+    Progress, Reclaimed, Setting, SettingChange, SettingsChanged, Snapshot, SnapshotName,
+    StartOptions, Status, StopOptions, SwarmChange, SwarmStatus, WatchLine, WatchRequest, paths,
+    platform,
 };
 
 /// Why a call failed.
@@ -29,6 +30,9 @@ pub enum ClientError {
     /// The connection broke: the daemon ended meanwhile.
     #[error("the daemon ended before it answered ({0}): `coracle start` starts it")]
     Broken(String),
+    /// The daemon speaks another version of the API; one sentence with the remedy.
+    #[error("{0}")]
+    OtherVersion(String),
     /// The answer was not understood.
     #[error("the daemon did not answer as expected: {0}")]
     Protocol(String),
@@ -87,8 +91,8 @@ impl Client {
     pub async fn hello(&self) -> Result<Hello, ClientError> {
         let hello: Hello = self.get(paths::HELLO).await?;
         if hello.api != API_VERSION {
-            return Err(ClientError::Protocol(format!(
-                "the daemon {} speaks version {} of the API and this command {API_VERSION}: \
+            return Err(ClientError::OtherVersion(format!(
+                "the daemon {} speaks version {} of the API and this program {API_VERSION}: \
                  run `coracle stop --quit`, then `coracle start`",
                 hello.version, hello.api
             )));
@@ -105,6 +109,17 @@ impl Client {
     pub async fn events(&self, mut each: impl FnMut(Status) -> bool) -> Result<(), ClientError> {
         let response = self.send(Method::GET, paths::EVENTS, Bytes::new()).await?;
         lines(response, |status| Ok(each(status))).await
+    }
+
+    /// Calls `each` at once, and whenever something has happened to containers or services, until it
+    /// returns false or the VM goes.
+    pub async fn engine_news(
+        &self,
+        mut each: impl FnMut(EngineNews) -> bool,
+    ) -> Result<(), ClientError> {
+        let path = paths::ENGINE_NEWS;
+        let response = self.send(Method::GET, path, Bytes::new()).await?;
+        lines(response, |news| Ok(each(news))).await
     }
 
     /// Starts the VM; `each` sees every line of progress. Returns the final status.

@@ -20,6 +20,7 @@ pub struct DebugRequest {
 
 /// A debug session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct DebugSession {
     /// Its number.
     pub id: u64,
@@ -49,6 +50,7 @@ pub struct DebugSession {
 
 /// A folder on both sides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct DebugPath {
     /// On the host.
     pub local: String,

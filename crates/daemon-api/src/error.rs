@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A failure as it crosses the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[error("{message}")]
 pub struct ApiError {
     /// Stable code.
@@ -46,6 +47,7 @@ impl ApiError {
 /// Stable codes; the command's exit codes follow from them
 /// (`docs/command.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorCode {
     /// The request itself is wrong: an unknown setting, a value out of range.

@@ -26,8 +26,8 @@ pub use reclaim::{Reclaimed, Taken};
 pub use settings::{Setting, SettingChange, SettingsChanged};
 pub use snapshot::{Snapshot, SnapshotName};
 pub use status::{
-    EngineStatus, Hello, PortStatus, Progress, ShareStatus, Stage, StartOptions, Status,
-    StopOptions, Versions, VmState, VmStatus,
+    EngineNews, EngineStatus, Hello, PortStatus, Progress, ShareStatus, Stage, StartOptions,
+    Status, StopOptions, Versions, VmState, VmStatus,
 };
 
 pub use swarm::{SwarmChange, SwarmPort, SwarmService, SwarmState, SwarmStatus};
@@ -44,6 +44,10 @@ pub mod paths {
     pub const STATUS: &str = "/v1/status";
     /// GET: a [`Status`](crate::Status) line now and after each change, until the client leaves.
     pub const EVENTS: &str = "/v1/events";
+    /// GET: an [`EngineNews`](crate::EngineNews) line at once and after each thing that happens to containers and
+    /// services, until the client leaves or the VM does. It is no use that would keep a VM awake, as a stream
+    /// of the engine's own events is.
+    pub const ENGINE_NEWS: &str = "/v1/engine/news";
     /// GET: [`SwarmStatus`](crate::SwarmStatus). POST [`SwarmChange`](crate::SwarmChange): the
     /// status after it.
     pub const SWARM: &str = "/v1/swarm";

@@ -3,6 +3,7 @@ use serde_json::Value;
 
 /// One setting as the daemon describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Setting {
     /// Dotted name, as `vm.cpus`.
     pub key: String,
@@ -18,6 +19,7 @@ pub struct Setting {
 
 /// A wish to change one setting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SettingChange {
     /// Dotted name.
     pub key: String,
@@ -27,6 +29,7 @@ pub struct SettingChange {
 
 /// What became of the wishes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SettingsChanged {
     /// The settings that changed.
     pub changed: Vec<Setting>,

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// A snapshot of the VM: memory and data disk of one instant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Snapshot {
     /// Its name, unique among them.
     pub name: String,

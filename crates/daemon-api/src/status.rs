@@ -18,6 +18,7 @@ pub struct Hello {
 
 /// Everything about this Coracle at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Status {
     /// The VM.
     pub vm: VmStatus,
@@ -41,6 +42,7 @@ pub struct Status {
 
 /// States of the VM's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum VmState {
     /// No VM.
@@ -61,6 +63,7 @@ pub enum VmState {
 
 /// The VM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct VmStatus {
     /// Where in its life.
     pub state: VmState,
@@ -87,6 +90,7 @@ pub struct VmStatus {
 
 /// The engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct EngineStatus {
     /// Whether its API answers.
     pub ready: bool,
@@ -94,8 +98,16 @@ pub struct EngineStatus {
     pub note: Option<String>,
 }
 
+/// Something has happened in the engine: lists of it may be old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineNews {
+    /// How often so far; the line with 0 says that nothing is missed from now on.
+    pub count: u64,
+}
+
 /// Versions of the parts; null for what is not running.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Versions {
     /// The daemon's.
     pub coracle: String,
@@ -111,6 +123,7 @@ pub struct Versions {
 
 /// One published port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct PortStatus {
     /// `tcp` or `udp`.
     pub protocol: String,
@@ -124,6 +137,7 @@ pub struct PortStatus {
 
 /// One shared folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ShareStatus {
     /// The folder, the same on host and guest.
     pub path: PathBuf,

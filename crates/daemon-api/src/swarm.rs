@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// The engine's swarm and its services.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SwarmStatus {
     /// Where it is.
     pub state: SwarmState,
@@ -13,6 +14,7 @@ pub struct SwarmStatus {
 
 /// States of the engine's swarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum SwarmState {
     /// There is none.
@@ -31,6 +33,7 @@ pub enum SwarmState {
 
 /// One service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SwarmService {
     /// Its name.
     pub name: String,
@@ -50,6 +53,7 @@ pub struct SwarmService {
 
 /// A published port of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SwarmPort {
     /// `tcp`, `udp` or `sctp`.
     pub protocol: String,

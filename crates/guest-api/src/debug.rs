@@ -18,6 +18,7 @@ pub struct DebugTarget {
 
 /// What executes the code, and so what debugs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Runtime {
     /// Machine code: GDB's remote protocol.

@@ -94,6 +94,11 @@ impl HostPaths {
         self.run_dir().join("coracled.sock")
     }
 
+    /// What the app's window and its icon in the tray keep; made by the app.
+    pub fn app_dir(&self) -> PathBuf {
+        self.home.join("app")
+    }
+
     /// Held by the daemon for as long as it lives; contains its process id.
     pub fn lock_file(&self) -> PathBuf {
         self.home.join("coracled.lock")

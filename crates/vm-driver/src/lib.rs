@@ -103,6 +103,7 @@ pub trait Vm: Send + Sync {
 
 /// What a VM takes from the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct VmUsage {
     /// Resident memory, in bytes, helpers included.
     pub resident_bytes: u64,
@@ -139,6 +140,7 @@ pub enum ExitReason {
 
 /// What the driver found on this host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct HostSupport {
     /// Name and version of the hypervisor, as `QEMU 10.0.2`.
     pub hypervisor: String,
@@ -152,6 +154,7 @@ pub struct HostSupport {
 
 /// Abilities that not every driver on every host has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub struct Capabilities {
     /// Memory can be saved to a file and the VM continued from it.

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request as HttpRequest};
 
 use super::answer::{Answer, body, failure, json, lines};
-use super::{Daemon, debug, logs, progress, shell, swarm, watch};
+use super::{Daemon, debug, logs, news, progress, shell, swarm, watch};
 use crate::event::Request;
 use crate::snapshots::Snapshots;
 
@@ -44,6 +44,7 @@ async fn route(daemon: Daemon, request: HttpRequest<Incoming>) -> Result<Answer,
         }),
         (Method::GET, paths::STATUS) => json(&daemon.ask(Request::Status).await?),
         (Method::GET, paths::EVENTS) => Ok(events(&daemon)),
+        (Method::GET, paths::ENGINE_NEWS) => news::answer(&daemon).await,
         (Method::POST, paths::START) => {
             let options = body(request.into_body()).await?;
             progress::answer(&daemon, |progress| Request::Start(options, progress)).await

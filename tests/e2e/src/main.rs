@@ -12,6 +12,7 @@ mod dice;
 mod engine;
 mod events;
 mod files;
+mod gui;
 mod images;
 mod limits;
 mod names;
@@ -50,6 +51,7 @@ const IN_VM: &[Suite] = &[
     limits::SUITE,
     suspend::SUITE,
     snapshot::SUITE,
+    gui::SUITE,
     crash::SUITE,
     engine::LIFE,
     badinput::LIFE,

@@ -38,6 +38,17 @@ pub fn post(address: &str, path: &str, form: &str) -> Result<Response> {
     over_tcp(address, "POST", path, &[kind], form)
 }
 
+/// Any request over TCP, with a JSON body.
+pub fn json(address: &str, method: &str, path: &str, body: &str) -> Result<Response> {
+    over_tcp(
+        address,
+        method,
+        path,
+        &["Content-Type: application/json"],
+        body,
+    )
+}
+
 /// Any request over a Unix socket.
 pub fn over_unix(socket: &Path, method: &str, path: &str, body: &str) -> Result<Response> {
     let stream = UnixStream::connect(socket)

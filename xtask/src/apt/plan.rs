@@ -53,6 +53,8 @@ pub(super) fn needs() -> &'static [Need] {
             probe: Probe::File(crate::debian::KEYRING),
         },
         program("buildah", "buildah"),
+        program("chromium", "chromium"),
+        program("dbus", "dbus-daemon"),
         program("e2fsprogs", "e2fsck"),
         program("gcc", "cc"),
         program("gdb", "gdb"),
@@ -62,8 +64,23 @@ pub(super) fn needs() -> &'static [Need] {
             package: "libc6-dev",
             probe: Probe::File("/usr/include/stdio.h"),
         },
+        Need {
+            package: "libayatana-appindicator3-1",
+            probe: Probe::Package,
+        },
+        Need {
+            package: "libdbus-1-dev",
+            probe: Probe::Package,
+        },
+        Need {
+            package: "libwebkit2gtk-4.1-dev",
+            probe: Probe::Package,
+        },
         program("mmdebstrap", "mmdebstrap"),
+        program("nodejs", "node"),
+        program("npm", "npm"),
         program("openssl", "openssl"),
+        program("pkg-config", "pkg-config"),
         Need {
             package: "python3-venv",
             probe: Probe::Package,
@@ -72,6 +89,8 @@ pub(super) fn needs() -> &'static [Need] {
         program("squashfs-tools", "mksquashfs"),
         // virtiofsd maps the user's ids with it when it does not run as root.
         program("uidmap", "newuidmap"),
+        program("webkit2gtk-driver", "WebKitWebDriver"),
+        program("xvfb", "Xvfb"),
         program("xz-utils", "xz"),
         program("zstd", "zstd"),
     ];
@@ -188,7 +207,10 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_on_the_list() {
         for package in [
+            super::super::APP,
+            super::super::GUI_TESTS,
             super::super::IMAGE,
+            super::super::PAGE,
             super::super::SAMPLES,
             super::super::TESTS,
             super::super::TOOLS,

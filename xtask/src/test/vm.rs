@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::tally::Tally;
 use super::{Options, python, registry};
 use crate::process::inherit;
-use crate::{apt, checkout};
+use crate::{apt, checkout, page};
 
 /// Tells the test program of `--long`.
 pub(super) const LONG: (&str, &str) = ("CORACLE_TEST_LONG", "1");
@@ -21,12 +21,18 @@ pub(super) struct Session {
 
 impl Session {
     /// Builds what is missing; for a list only the test program itself.
-    pub(super) fn prepare(list: bool) -> Result<Self> {
+    pub(super) fn prepare(list: bool, with_app: bool) -> Result<Self> {
         let session = Self {
             root: checkout::root()?,
             target: checkout::target()?,
         };
-        let packages = ["coracled", "coracle-cli", "coracle-e2e"];
+        let mut packages = vec!["coracled", "coracle-cli", "coracle-e2e"];
+        if with_app && !list {
+            apt::ensure(apt::APP)?;
+            apt::ensure(apt::GUI_TESTS)?;
+            page::build()?;
+            packages.push("coracle-app");
+        }
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet"]).current_dir(&session.root);
         for package in packages {

@@ -1,0 +1,94 @@
+//! What the page can ask for.
+
+use std::sync::{Mutex, PoisonError};
+
+use coracle_daemon_api::{
+    ApiError, ErrorCode, Setting, SettingChange, SettingsChanged, SwarmState,
+};
+use tauri::ipc::Channel;
+use tauri::{State, command};
+
+use crate::controller::{Handle, Wish, failed};
+use crate::logs::{Followed, LogPiece, LogSource};
+use crate::tray::menu::Choice;
+use crate::view::{Action, Swarm, View};
+
+/// What failed and has not been shown yet, for a page that comes up because of it.
+#[derive(Debug, Default)]
+pub(crate) struct Complaint(Mutex<Option<ApiError>>);
+
+impl Complaint {
+    /// In place of an older one.
+    pub(crate) fn put(&self, error: ApiError) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
+/// What is known; the event `view` tells each change.
+#[command]
+pub(crate) async fn view(handle: State<'_, Handle>) -> Result<View, ApiError> {
+    Ok(handle.view().await)
+}
+
+/// What failed before the page was there.
+#[command]
+pub(crate) fn complaint(complaint: State<'_, Complaint>) -> Option<ApiError> {
+    let mut complaint = complaint.0.lock().unwrap_or_else(PoisonError::into_inner);
+    complaint.take()
+}
+
+/// Does something, and answers when it has ended.
+#[command]
+pub(crate) async fn act(handle: State<'_, Handle>, action: Action) -> Result<(), ApiError> {
+    handle.act(action).await
+}
+
+/// Shows a port of this host in the browser.
+#[command]
+pub(crate) fn browse(handle: State<'_, Handle>, port: u16) {
+    handle.send(Wish::Choose(Choice::Browse { port }));
+}
+
+/// All settings.
+#[command]
+pub(crate) async fn settings(followed: State<'_, Followed>) -> Result<Vec<Setting>, ApiError> {
+    followed.client.settings().await.map_err(|e| failed(&e))
+}
+
+/// Changes settings, all or none.
+#[command]
+pub(crate) async fn change_settings(
+    followed: State<'_, Followed>,
+    changes: Vec<SettingChange>,
+) -> Result<SettingsChanged, ApiError> {
+    let changed = followed.client.change(&changes).await;
+    changed.map_err(|error| failed(&error))
+}
+
+/// The swarm with its tasks.
+#[command]
+pub(crate) async fn swarm(followed: State<'_, Followed>) -> Result<Swarm, ApiError> {
+    let status = followed.client.swarm().await.map_err(|e| failed(&e))?;
+    let tasks = match status.state {
+        SwarmState::On => followed.engine.tasks().await?,
+        _ => Vec::new(),
+    };
+    Ok(Swarm { status, tasks })
+}
+
+/// Sends a log to the page as it grows; the number ends it.
+#[command]
+pub(crate) fn follow(
+    followed: State<'_, Followed>,
+    source: LogSource,
+    to: Channel<LogPiece>,
+) -> Result<u32, ApiError> {
+    let over = |_| ApiError::new(ErrorCode::Internal, "The page has gone.");
+    followed.begin(source, move |piece| to.send(piece).map_err(over))
+}
+
+/// Ends what [`follow`] began.
+#[command]
+pub(crate) fn unfollow(followed: State<'_, Followed>, number: u32) {
+    followed.end(number);
+}

@@ -1,0 +1,257 @@
+//! The app's one loop: it owns what is known, and everything else sends it messages.
+//!
+//! ```text
+//!  daemon::follow ──status, lost──►┐
+//!  engine::follow ───containers───►│ Controller ──show──► a Gui (tray, window)
+//!  commands, clicks ────wishes────►│     │
+//!  tasks ──stages, results────────►┘     └─ tasks that call daemon and engine
+//! ```
+//!
+//! It knows no type of tauri: a [`Gui`] is what it needs of a desktop.
+
+mod gui;
+mod work;
+
+use std::time::Duration;
+
+use coracle_daemon_api::{ApiError, ErrorCode, VmState};
+use coracle_host_paths::HostPaths;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::daemon::{self, News};
+use crate::engine;
+use crate::tray::icon::FRAMES;
+use crate::tray::menu::Choice;
+use crate::view::{Action, Container, Doing, Link, Mood, View};
+
+pub(crate) use gui::{Gui, Tray};
+use work::Work;
+pub(crate) use work::failed;
+
+/// A frame of the tray's movement, which only an action that goes on has.
+const FRAME: Duration = Duration::from_millis(400);
+
+/// How an action ended.
+pub(crate) type Ended = Result<(), ApiError>;
+
+/// What others want of the loop.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// What is known.
+    View(oneshot::Sender<View>),
+    /// Something is done; the answer comes when it has ended.
+    Act(Action, oneshot::Sender<Ended>),
+    /// Somebody clicked into the tray's menu.
+    Choose(Choice),
+    /// The ground of the tray's icon has changed: whether it is dark.
+    Ground(bool),
+}
+
+/// The way to the loop.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(mpsc::UnboundedSender<Wish>);
+
+impl Handle {
+    /// Sends a wish; one that comes while the app ends is lost.
+    pub(crate) fn send(&self, wish: Wish) {
+        let _ = self.0.send(wish);
+    }
+
+    /// What is known.
+    pub(crate) async fn view(&self) -> View {
+        let (reply, view) = oneshot::channel();
+        self.send(Wish::View(reply));
+        view.await.unwrap_or_default()
+    }
+
+    /// Does something, and waits for its end.
+    pub(crate) async fn act(&self, action: Action) -> Ended {
+        let (reply, ended) = oneshot::channel();
+        self.send(Wish::Act(action, reply));
+        let over = || ApiError::new(ErrorCode::Internal, "the app ends");
+        ended.await.unwrap_or_else(|_| Err(over()))
+    }
+}
+
+/// A loop that is not run yet, and the way to it.
+pub(crate) fn new<G: Gui>(paths: &HostPaths, gui: G) -> (Controller<G>, Handle) {
+    let (wishes, receiver) = mpsc::unbounded_channel();
+    let (results, from_work) = mpsc::unbounded_channel();
+    let controller = Controller {
+        work: Work::new(paths, results),
+        gui,
+        view: View::default(),
+        wishes: receiver,
+        results: from_work,
+        action: 0,
+        frame: 0,
+        on_dark: true,
+    };
+    (controller, Handle(wishes))
+}
+
+/// What the tasks tell the loop.
+#[derive(Debug)]
+enum Report {
+    /// A long action, by its number, is at another place.
+    At(u64, Doing),
+    /// An action has ended; with a number when it was a long one.
+    Ended(Option<u64>, Ended, Option<oneshot::Sender<Ended>>),
+    /// What has no events was read.
+    Read(Box<work::Lists>),
+}
+
+/// See the module.
+pub(crate) struct Controller<G> {
+    work: Work,
+    gui: G,
+    view: View,
+    wishes: mpsc::UnboundedReceiver<Wish>,
+    results: mpsc::UnboundedReceiver<Report>,
+    /// The number of the long action that was begun last.
+    action: u64,
+    frame: u8,
+    on_dark: bool,
+}
+
+impl<G: Gui> Controller<G> {
+    /// Until somebody quits.
+    pub(crate) async fn run(mut self) {
+        let (listens, engine_listens) = watch::channel(false);
+        let (news, mut from_daemon) = mpsc::unbounded_channel();
+        let (found, mut from_engine) = mpsc::unbounded_channel();
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(daemon::follow(self.work.client.clone(), news));
+        tasks.spawn(engine::follow(
+            self.work.client.clone(),
+            self.work.engine.clone(),
+            engine_listens,
+            found,
+        ));
+        let mut frames = interval(FRAME);
+        frames.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            self.show();
+            let moves = self.view.mood() == Mood::Starting;
+            let goes_on = tokio::select! {
+                Some(news) = from_daemon.recv() => self.heard(news),
+                Some(containers) = from_engine.recv() => self.found(containers),
+                Some(result) = self.results.recv() => self.result(result),
+                wish = self.wishes.recv() => match wish {
+                    Some(wish) => self.wish(wish),
+                    None => false,
+                },
+                _ = frames.tick(), if moves => {
+                    self.frame = (self.frame + 1) % FRAMES;
+                    true
+                }
+            };
+            if !goes_on {
+                return;
+            }
+            let now = self.view.engine_listens();
+            listens.send_if_modified(|before| std::mem::replace(before, now) != now);
+        }
+    }
+
+    fn show(&mut self) {
+        if self.view.mood() != Mood::Starting {
+            self.frame = 0;
+        }
+        let tray = Tray::of(&self.view, self.frame, self.on_dark);
+        self.gui.tray(tray);
+        self.gui.show(&self.view);
+    }
+
+    fn heard(&mut self, news: News) -> bool {
+        match news {
+            News::Status(status) => {
+                if status.vm.state != VmState::Running {
+                    self.view.containers = None;
+                }
+                self.view.daemon = Link::Connected;
+                self.view.status = Some(*status);
+                self.work.read_lists();
+            }
+            News::Lost(link) => {
+                self.view.daemon = link;
+                self.view.status = None;
+                self.view.containers = None;
+                self.view.snapshots.clear();
+                self.view.debug_sessions.clear();
+            }
+        }
+        true
+    }
+
+    fn found(&mut self, containers: Vec<Container>) -> bool {
+        // What was found just before the VM went is not there any more.
+        let state = self.view.status.as_ref().map(|status| status.vm.state);
+        if state == Some(VmState::Running) {
+            self.view.containers = Some(containers);
+            self.view.engine_news = self.view.engine_news.wrapping_add(1);
+        }
+        true
+    }
+
+    fn result(&mut self, result: Report) -> bool {
+        match result {
+            Report::At(action, doing) if action == self.action => self.view.doing = Some(doing),
+            Report::At(..) => {}
+            Report::Ended(action, ended, reply) => {
+                if action.is_some_and(|action| action == self.action) {
+                    self.view.doing = None;
+                }
+                match (reply, ended) {
+                    (Some(reply), ended) => drop(reply.send(ended)),
+                    (None, Err(error)) => self.gui.complain(&error),
+                    (None, Ok(())) => {}
+                }
+                self.work.read_lists();
+            }
+            Report::Read(lists) if self.view.daemon == Link::Connected => {
+                self.view.snapshots = lists.snapshots;
+                self.view.debug_sessions = lists.debug_sessions;
+            }
+            Report::Read(_) => {}
+        }
+        true
+    }
+
+    fn wish(&mut self, wish: Wish) -> bool {
+        match wish {
+            Wish::View(reply) => drop(reply.send(self.view.clone())),
+            Wish::Act(action, reply) => self.act(action, Some(reply)),
+            Wish::Choose(Choice::Act { action }) => self.act(action, None),
+            Wish::Choose(Choice::Show { place }) => self.gui.open(&place),
+            Wish::Choose(Choice::Browse { port }) => {
+                if let Err(error) = self.gui.browse(port) {
+                    self.gui.complain(&error);
+                }
+            }
+            Wish::Choose(Choice::Quit) => {
+                self.gui.quit();
+                return false;
+            }
+            Wish::Ground(is_dark) => self.on_dark = is_dark,
+        }
+        true
+    }
+
+    fn act(&mut self, action: Action, reply: Option<oneshot::Sender<Ended>>) {
+        let is_long = work::announcement(&action).map(|message| {
+            self.action += 1;
+            self.view.doing = Some(Doing {
+                stage: None,
+                message: message.into(),
+            });
+            self.action
+        });
+        let there_is_a_daemon = !matches!(self.view.daemon, Link::Gone { .. });
+        self.work.begin(action, is_long, there_is_a_daemon, reply);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! The real desktop: tauri's tray, window and event loop.
+
+mod tray;
+
+use coracle_daemon_api::ApiError;
+use coracle_host_paths::HostPaths;
+use tauri::{
+    AppHandle, Emitter, Manager, RunEvent, Theme, WebviewUrl, WebviewWindowBuilder, WindowEvent,
+};
+
+use crate::commands;
+use crate::controller::{self, Gui, Handle, Tray, Wish};
+use crate::logs::Followed;
+use crate::view::View;
+
+/// The one window.
+const WINDOW: &str = "dashboard";
+
+/// Where the dashboard opens unasked.
+const HOME: &str = "containers";
+
+/// What the page listens for.
+const VIEW: &str = "view";
+const SHOW: &str = "show";
+const COMPLAINT: &str = "complaint";
+
+/// Until somebody quits.
+pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
+    let paths = paths.clone();
+    let app = tauri::Builder::default()
+        .plugin(tauri_plugin_single_instance::init(|app, _, _| {
+            show(app, HOME);
+        }))
+        .manage(paths.clone())
+        .manage(Followed::new(&paths))
+        .manage(commands::Complaint::default())
+        .invoke_handler(tauri::generate_handler![
+            commands::view,
+            commands::complaint,
+            commands::act,
+            commands::browse,
+            commands::settings,
+            commands::change_settings,
+            commands::swarm,
+            commands::follow,
+            commands::unfollow,
+        ])
+        .on_window_event(|window, event| {
+            if let WindowEvent::ThemeChanged(theme) = event {
+                let is_dark = *theme == Theme::Dark;
+                window.state::<Handle>().send(Wish::Ground(is_dark));
+            }
+            if let WindowEvent::Destroyed = event {
+                window.state::<Followed>().end_all();
+            }
+        })
+        .setup(move |app| {
+            let app = app.handle();
+            let desktop = Desktop {
+                app: app.clone(),
+                shown: None,
+                tray: None,
+            };
+            let (controller, handle) = controller::new(&paths, desktop);
+            app.manage(handle.clone());
+            tray::make(app, handle, &paths.app_dir())?;
+            tauri::async_runtime::spawn(controller.run());
+            if !hidden {
+                show(app, HOME);
+            }
+            Ok(())
+        })
+        .build(tauri::generate_context!())?;
+    app.run(|_, event| {
+        // Without a window it goes on in the tray; who quits gives a code.
+        if let RunEvent::ExitRequested {
+            code: None, api, ..
+        } = event
+        {
+            api.prevent_exit();
+        }
+    });
+    Ok(())
+}
+
+/// Brings the window to the front, at a place of the page; makes it if it was closed.
+fn show(app: &AppHandle, place: &str) {
+    if let Some(window) = app.get_webview_window(WINDOW) {
+        let raised = window
+            .emit(SHOW, place)
+            .and_then(|()| window.unminimize())
+            .and_then(|()| window.show())
+            .and_then(|()| window.set_focus());
+        if let Err(error) = raised {
+            tracing::warn!(%error, "the window does not come to the front");
+        }
+        return;
+    }
+    let page = WebviewUrl::App(format!("index.html#/{place}").into());
+    let built = WebviewWindowBuilder::new(app, WINDOW, page)
+        .title("Coracle")
+        .inner_size(1120.0, 720.0)
+        .min_inner_size(640.0, 420.0)
+        .data_directory(app.state::<HostPaths>().app_dir().join("page"))
+        .build();
+    match built.and_then(|window| window.theme()) {
+        Ok(theme) => app
+            .state::<Handle>()
+            .send(Wish::Ground(theme == Theme::Dark)),
+        Err(error) => tracing::error!(%error, "there is no window"),
+    }
+}
+
+/// Tauri as the controller sees it.
+struct Desktop {
+    app: AppHandle,
+    shown: Option<View>,
+    tray: Option<Tray>,
+}
+
+impl Desktop {
+    /// Windows and menus are the main thread's; the controller does not wait for it.
+    fn on_main_thread(&self, task: impl FnOnce(&AppHandle) + Send + 'static) {
+        let app = self.app.clone();
+        if let Err(error) = self.app.run_on_main_thread(move || task(&app)) {
+            tracing::warn!(%error, "the desktop's thread has ended");
+        }
+    }
+}
+
+impl Gui for Desktop {
+    fn show(&mut self, view: &View) {
+        if self.shown.as_ref() == Some(view) {
+            return;
+        }
+        self.shown = Some(view.clone());
+        if let Err(error) = self.app.emit(VIEW, view) {
+            tracing::warn!(%error, "the page does not hear");
+        }
+    }
+
+    fn tray(&mut self, tray: Tray) {
+        if self.tray.as_ref() == Some(&tray) {
+            return;
+        }
+        let before = self.tray.replace(tray.clone());
+        self.on_main_thread(move |app| {
+            if let Err(error) = tray::update(app, before.as_ref(), &tray) {
+                tracing::warn!(%error, "the tray does not change");
+            }
+        });
+    }
+
+    fn open(&mut self, place: &str) {
+        let place = place.to_owned();
+        self.on_main_thread(move |app| show(app, &place));
+    }
+
+    fn browse(&mut self, port: u16) -> Result<(), ApiError> {
+        let page = format!("http://localhost:{port}/");
+        open::that_detached(&page)
+            .map_err(|error| ApiError::host(format!("no browser opens {page}"), &error))
+    }
+
+    fn complain(&mut self, error: &ApiError) {
+        tracing::warn!(%error, "an action of the tray failed");
+        let error = error.clone();
+        self.on_main_thread(move |app| {
+            show(app, HOME);
+            app.state::<commands::Complaint>().put(error.clone());
+            let _ = app.emit(COMPLAINT, error);
+        });
+    }
+
+    fn quit(&mut self) {
+        self.app.exit(0);
+    }
+}

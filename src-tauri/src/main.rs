@@ -1,0 +1,66 @@
+//! The tray app: a thin client of the daemon, and of the engine through the daemon's socket.
+//!
+//! `coracle-app [--tray]`: with `--tray` the dashboard stays closed until it is asked for.
+//! [`controller`] is the app; [`desktop`] and [`commands`] are the two sides that touch tauri.
+
+#![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
+
+mod commands;
+mod controller;
+mod daemon;
+mod desktop;
+mod engine;
+mod launch;
+mod logs;
+mod platform;
+mod tray;
+mod view;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod types;
+
+use std::process::ExitCode;
+
+use coracle_daemon_api::ErrorCode;
+use coracle_host_paths::HostPaths;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("CORACLE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let mut hidden = false;
+    for argument in std::env::args().skip(1) {
+        match argument.as_str() {
+            "--tray" => hidden = true,
+            other => {
+                eprintln!("coracle-app: {other} is not understood; there is only --tray");
+                return ErrorCode::InvalidInput.exit_code().into();
+            }
+        }
+    }
+    if let Err(missing) = platform::check_desktop() {
+        eprintln!("coracle-app: {missing}");
+        return ErrorCode::Missing.exit_code().into();
+    }
+    // The folder is the user's alone from its first moment.
+    let made = HostPaths::from_env().and_then(|paths| paths.create().map(|()| paths));
+    let paths = match made {
+        Ok(paths) => paths,
+        Err(error) => {
+            eprintln!("coracle-app: {error}");
+            return ErrorCode::InvalidInput.exit_code().into();
+        }
+    };
+    match desktop::run(&paths, hidden) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("coracle-app: the desktop refused: {error}");
+            ErrorCode::Host.exit_code().into()
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What differs between operating systems.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod others;
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::check_desktop;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use others::check_desktop;

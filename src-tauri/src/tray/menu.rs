@@ -1,0 +1,254 @@
+//! From what is known to the tray's menu. Pure.
+
+use coracle_daemon_api::{Status, VmState};
+use serde::{Deserialize, Serialize};
+
+use crate::view::{Action, Container, ContainerVerb, Link, View};
+
+/// An entry of the menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// Only to be read.
+    Line(String),
+    /// A line between groups.
+    Separator,
+    /// To be clicked.
+    Click {
+        /// What the person reads.
+        label: String,
+        /// Whether it makes sense now.
+        enabled: bool,
+        /// What it does.
+        choice: Choice,
+    },
+    /// A menu of its own.
+    Menu {
+        /// What the person reads.
+        label: String,
+        /// What is in it; it is disabled when that is nothing.
+        items: Vec<Item>,
+    },
+}
+
+/// What a click does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "choice")]
+pub(crate) enum Choice {
+    /// Something is done.
+    Act {
+        /// What.
+        action: Action,
+    },
+    /// A pane of the dashboard is shown.
+    Show {
+        /// The page's own address of it, as `snapshots/restore/NAME`.
+        place: String,
+    },
+    /// The browser shows a published port.
+    Browse {
+        /// The port.
+        port: u16,
+    },
+    /// The app ends.
+    Quit,
+}
+
+/// The menu for what is known.
+pub(crate) fn of(view: &View) -> Vec<Item> {
+    let mut items = vec![Item::Line(state_line(view))];
+    if let Some(machine) = view.status.as_ref().and_then(machine_line) {
+        items.push(Item::Line(machine));
+    }
+    items.push(Item::Separator);
+    items.extend(machine(view));
+    items.push(Item::Separator);
+    items.push(show("Dashboard", "containers"));
+    items.push(menu("Containers", containers(view)));
+    items.push(menu("Snapshots", snapshots(view)));
+    items.push(menu("Debug sessions", debug_sessions(view)));
+    items.push(show("Settings", "settings"));
+    items.push(Item::Separator);
+    items.push(show("About Coracle", "about"));
+    let quit = if is_running(view) {
+        "Quit (containers go on)"
+    } else {
+        "Quit"
+    };
+    items.push(click(quit, true, Choice::Quit));
+    items
+}
+
+/// One line of what is going on.
+pub(crate) fn state_line(view: &View) -> String {
+    if let Some(doing) = &view.doing {
+        return format!("Coracle: {}", doing.message);
+    }
+    let state = match (&view.daemon, &view.status) {
+        (Link::Looking, _) => "looking for the daemon",
+        (Link::Gone { .. }, _) => "stopped",
+        (Link::Silent { .. }, _) => "the daemon does not answer",
+        (Link::Foreign { .. }, _) => "the daemon is of another version",
+        (Link::Connected, None) => "connected",
+        (Link::Connected, Some(status)) => match status.vm.state {
+            VmState::Stopped => "stopped",
+            VmState::Suspended => "suspended",
+            VmState::Booting => "the VM boots",
+            VmState::EngineStarting => "the engine starts",
+            VmState::Running if status.vm.asleep => "asleep until it is used",
+            VmState::Running if !status.degraded.is_empty() => "running, with a problem",
+            VmState::Running => "running",
+            VmState::Stopping => "stopping",
+            VmState::Failed => "failed",
+        },
+    };
+    format!("Coracle: {state}")
+}
+
+fn machine_line(status: &Status) -> Option<String> {
+    let cpus = match status.vm.cpus {
+        1 => "1 CPU".to_owned(),
+        cpus => format!("{cpus} CPUs"),
+    };
+    let memory = status.vm.memory_mib as f64 / 1024.0;
+    let there = !matches!(status.vm.state, VmState::Stopped | VmState::Failed);
+    there.then(|| format!("{cpus}, {memory:.1} GiB of memory"))
+}
+
+fn machine(view: &View) -> [Item; 3] {
+    let idle = view.doing.is_none();
+    let state = view.status.as_ref().map(|status| status.vm.state);
+    let startable = match (&view.daemon, state) {
+        (Link::Gone { .. }, _) => true,
+        (Link::Connected, Some(state)) => {
+            matches!(
+                state,
+                VmState::Stopped | VmState::Suspended | VmState::Failed
+            )
+        }
+        _ => false,
+    };
+    let running = is_running(view);
+    [
+        act("Start", idle && startable, Action::Start),
+        act("Suspend", idle && running, Action::Suspend),
+        act("Restart", idle && running, Action::Restart),
+    ]
+}
+
+fn is_running(view: &View) -> bool {
+    let state = view.status.as_ref().map(|status| status.vm.state);
+    view.daemon == Link::Connected && state == Some(VmState::Running)
+}
+
+/// A menu for each project, and after them those that have none.
+fn containers(view: &View) -> Vec<Item> {
+    let containers = view.containers.as_deref().unwrap_or_default();
+    let mut items: Vec<Item> = Vec::new();
+    let groups = containers.chunk_by(|a, b| a.project.is_some() && a.project == b.project);
+    for group in groups {
+        let entries: Vec<Item> = group.iter().map(container).collect();
+        match &group[0].project {
+            Some(project) => {
+                let running = group.iter().filter(|one| one.is_running()).count();
+                let label = format!("{project} ({running} of {} run)", group.len());
+                items.push(menu(&label, entries));
+            }
+            None => items.extend(entries),
+        }
+    }
+    items
+}
+
+fn container(container: &Container) -> Item {
+    let verb = |label: &str, verb| {
+        let id = container.id.clone();
+        act(label, true, Action::Container { id, verb })
+    };
+    let mut items: Vec<Item> = container
+        .ports
+        .iter()
+        .map(|port| {
+            let label = format!("Open localhost:{}", port.host);
+            click(&label, true, Choice::Browse { port: port.host })
+        })
+        .collect();
+    items.push(show("Logs", &format!("containers/logs/{}", container.id)));
+    if container.is_running() {
+        items.push(verb("Stop", ContainerVerb::Stop));
+        items.push(verb("Restart", ContainerVerb::Restart));
+    } else {
+        items.push(verb("Start", ContainerVerb::Start));
+    }
+    menu(&format!("{} – {}", container.name, container.state), items)
+}
+
+fn snapshots(view: &View) -> Vec<Item> {
+    if view.daemon != Link::Connected {
+        return Vec::new();
+    }
+    let capable = view
+        .status
+        .as_ref()
+        .and_then(|status| status.host.as_ref())
+        .is_none_or(|host| host.capabilities.snapshots);
+    let name = (1..)
+        .map(|number| format!("snapshot-{number}"))
+        .find(|name| !view.snapshots.iter().any(|one| one.name == *name))
+        .unwrap_or_default();
+    let mut items = vec![act(
+        "Take one now",
+        capable && is_running(view) && view.doing.is_none(),
+        Action::TakeSnapshot { name },
+    )];
+    if !view.snapshots.is_empty() {
+        items.push(Item::Separator);
+    }
+    items.extend(view.snapshots.iter().map(|snapshot| {
+        // What is lost by it is told where there is room, and asked there.
+        let choice = Choice::Show {
+            place: format!("snapshots/restore/{}", snapshot.name),
+        };
+        let label = format!("Restore {}…", snapshot.name);
+        click(&label, snapshot.error.is_none(), choice)
+    }));
+    items
+}
+
+fn debug_sessions(view: &View) -> Vec<Item> {
+    let sessions = view.debug_sessions.iter();
+    sessions
+        .filter_map(|session| {
+            let id = u32::try_from(session.id).ok()?;
+            let label = format!("{} at {}", session.container, session.address);
+            Some(menu(
+                &label,
+                vec![act("Stop", true, Action::StopDebug { id })],
+            ))
+        })
+        .collect()
+}
+
+fn menu(label: &str, items: Vec<Item>) -> Item {
+    let label = label.into();
+    Item::Menu { label, items }
+}
+
+fn act(label: &str, enabled: bool, action: Action) -> Item {
+    click(label, enabled, Choice::Act { action })
+}
+
+fn show(label: &str, place: &str) -> Item {
+    let place = place.into();
+    click(label, true, Choice::Show { place })
+}
+
+fn click(label: &str, enabled: bool, choice: Choice) -> Item {
+    Item::Click {
+        label: label.into(),
+        enabled,
+        choice,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! What the app knows at one moment, for the tray and for the page.
+
+use coracle_daemon_api::{DebugSession, Snapshot, Stage, Status, SwarmStatus, VmState};
+use serde::{Deserialize, Serialize};
+
+/// Everything that is shown of this Coracle.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct View {
+    /// Whether there is a daemon to ask.
+    pub(crate) daemon: Link,
+    /// What the daemon has said last; null while there is none.
+    pub(crate) status: Option<Status>,
+    /// By project and name; null while the engine does not answer.
+    pub(crate) containers: Option<Vec<Container>>,
+    /// The oldest first.
+    pub(crate) snapshots: Vec<Snapshot>,
+    /// The debug sessions.
+    pub(crate) debug_sessions: Vec<DebugSession>,
+    /// The long action that goes on.
+    pub(crate) doing: Option<Doing>,
+    /// Grows with everything that happens in the engine.
+    pub(crate) engine_news: u32,
+}
+
+/// The connection to the daemon.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "link")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) enum Link {
+    /// Nothing is known yet.
+    #[default]
+    Looking,
+    /// It answers.
+    Connected,
+    /// It does not run.
+    Gone {
+        /// One sentence.
+        message: String,
+    },
+    /// It runs and says nothing.
+    Silent {
+        /// One sentence.
+        message: String,
+    },
+    /// It speaks another version of the protocol.
+    Foreign {
+        /// One sentence.
+        message: String,
+    },
+}
+
+/// A long action that goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct Doing {
+    /// Where it is; null until the daemon has said so.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub(crate) stage: Option<Stage>,
+    /// A few words for the person.
+    pub(crate) message: String,
+}
+
+/// One container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct Container {
+    /// The engine's id.
+    pub(crate) id: String,
+    /// Without the slash.
+    pub(crate) name: String,
+    /// As it was named when the container was made.
+    pub(crate) image: String,
+    /// `running`, `exited`, … in the engine's words.
+    pub(crate) state: String,
+    /// The state with times, in the engine's words.
+    pub(crate) status: String,
+    /// Compose's project, or the swarm service that it is a replica of.
+    pub(crate) project: Option<String>,
+    /// Compose's name of the service.
+    pub(crate) service: Option<String>,
+    /// Published TCP ports of the host, in order.
+    pub(crate) ports: Vec<PublishedPort>,
+}
+
+impl Container {
+    /// Whether there are processes in it.
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self.state.as_str(), "running" | "paused" | "restarting")
+    }
+}
+
+/// A port of the host that leads into a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct PublishedPort {
+    /// On the host.
+    pub(crate) host: u16,
+    /// In the container.
+    pub(crate) container: u16,
+}
+
+/// The swarm with its tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct Swarm {
+    /// What the daemon says of it.
+    pub(crate) status: SwarmStatus,
+    /// Tasks of all services that should run or have failed lately.
+    pub(crate) tasks: Vec<SwarmTask>,
+}
+
+/// A replica at one moment of its life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct SwarmTask {
+    /// The engine's id.
+    pub(crate) id: String,
+    /// The service's name.
+    pub(crate) service: String,
+    /// Its number among the replicas; 0 where they have none.
+    pub(crate) slot: u32,
+    /// Where it is, in the engine's words.
+    pub(crate) state: String,
+    /// Where it should be, in the engine's words.
+    pub(crate) desired: String,
+    /// Why it is not there.
+    pub(crate) error: Option<String>,
+}
+
+/// What a person can want.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) enum Action {
+    /// The VM starts, and before it the daemon if there is none.
+    Start,
+    /// The VM's memory goes to the disk.
+    Suspend,
+    /// The engine and the VM shut down in order.
+    ShutDown,
+    /// The VM stops and starts.
+    Restart,
+    /// A snapshot is taken.
+    TakeSnapshot {
+        /// Its name.
+        name: String,
+    },
+    /// What the VM is now is lost, and it goes on from a snapshot.
+    RestoreSnapshot {
+        /// Its name.
+        name: String,
+    },
+    /// A snapshot is deleted.
+    DeleteSnapshot {
+        /// Its name.
+        name: String,
+    },
+    /// A debug session ends.
+    StopDebug {
+        /// Its number.
+        id: u32,
+    },
+    /// Something happens to a container.
+    Container {
+        /// The engine's id.
+        id: String,
+        /// What.
+        verb: ContainerVerb,
+    },
+    /// A service gets another number of replicas.
+    Scale {
+        /// The service's name.
+        service: String,
+        /// How many.
+        replicas: u32,
+    },
+    /// What has no events is read again.
+    Refresh,
+}
+
+/// What can happen to a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) enum ContainerVerb {
+    /// It starts.
+    Start,
+    /// It is told to stop, and killed if it does not.
+    Stop,
+    /// It stops and starts.
+    Restart,
+    /// It is killed and deleted with its anonymous volumes.
+    Remove,
+}
+
+/// What the tray shows at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Mood {
+    /// No VM; perhaps its memory on the disk.
+    Stopped,
+    /// On its way up or down.
+    Starting,
+    /// The engine answers.
+    Running,
+    /// Paused until somebody uses it.
+    Asleep,
+    /// It runs, and less well than it should.
+    Degraded,
+    /// It waits for a person.
+    Error,
+}
+
+impl View {
+    /// What the tray shows at a glance.
+    pub(crate) fn mood(&self) -> Mood {
+        match (&self.daemon, &self.status) {
+            (Link::Silent { .. } | Link::Foreign { .. }, _) => Mood::Error,
+            (Link::Connected, Some(status)) => match status.vm.state {
+                _ if self.doing.is_some() => Mood::Starting,
+                VmState::Booting | VmState::EngineStarting | VmState::Stopping => Mood::Starting,
+                VmState::Failed => Mood::Error,
+                VmState::Stopped | VmState::Suspended => Mood::Stopped,
+                VmState::Running if status.vm.asleep => Mood::Asleep,
+                VmState::Running if !status.degraded.is_empty() => Mood::Degraded,
+                VmState::Running => Mood::Running,
+            },
+            _ if self.doing.is_some() => Mood::Starting,
+            _ => Mood::Stopped,
+        }
+    }
+
+    /// Whether the engine can be asked without waking a VM that sleeps.
+    pub(crate) fn engine_listens(&self) -> bool {
+        self.status
+            .as_ref()
+            .is_some_and(|status| status.vm.state == VmState::Running && !status.vm.asleep)
+    }
+}

@@ -1,0 +1,23 @@
+//! The real app on a screen of its own: its tray over D-Bus as a desktop's panel has it, its window
+//! by WebDriver.
+
+mod desktop;
+mod lost;
+mod menu;
+mod page;
+mod tray;
+mod used;
+
+use crate::suite::{Suite, tests};
+
+pub(crate) const SUITE: Suite = Suite {
+    name: "gui",
+    tests: tests![
+        used::the_tray_suspends_and_starts,
+        used::the_tray_lists_containers,
+        used::the_window_shows_and_stops_a_container,
+        used::a_second_app_is_the_first,
+        lost::a_daemon_that_hangs,
+        lost::a_daemon_that_is_killed,
+    ],
+};

@@ -1,0 +1,107 @@
+//! A screen, a session bus and a panel, with the app in them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use coracle_vm_harness::{Coracle, Live, Program};
+
+use super::page::Page;
+use super::tray::{Panel, Tray};
+
+/// Of one test; everything in it ends with it.
+pub(crate) struct Desktop<'a> {
+    coracle: &'a Coracle,
+    panel: Panel,
+    display: String,
+    address: String,
+    folder: PathBuf,
+    // In the order in which they end.
+    _bus: Live,
+    _screen: Live,
+}
+
+impl<'a> Desktop<'a> {
+    /// With nothing on it but a panel.
+    pub(crate) fn new(coracle: &'a Coracle) -> Result<Self> {
+        let folder = coracle.work("desktop")?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+        let mut screen = Live::start(coracle.program("Xvfb").args([
+            "-displayfd",
+            "1",
+            "-screen",
+            "0",
+            "1280x900x24",
+            "-nolisten",
+            "tcp",
+        ]))?;
+        let number = screen.line(|line| line.parse::<u32>().is_ok())?;
+        let mut bus = Live::start(coracle.program("dbus-daemon").args([
+            "--session",
+            "--nofork",
+            "--nopidfile",
+            "--print-address",
+        ]))?;
+        let address = bus.line(|line| line.starts_with("unix:"))?;
+        let browser = folder.join("xdg-open");
+        let script = format!("#!/bin/sh\necho \"$1\" >>{}/opened\n", folder.display());
+        fs::write(&browser, script)?;
+        fs::set_permissions(&browser, fs::Permissions::from_mode(0o755))?;
+        Ok(Self {
+            coracle,
+            panel: Panel::new(&address)?,
+            display: format!(":{number}"),
+            address,
+            folder,
+            _bus: bus,
+            _screen: screen,
+        })
+    }
+
+    /// The app without a window, and its tray.
+    pub(crate) fn in_tray(&self) -> Result<(Live, Tray)> {
+        let app = Live::start(self.app()?.arg("--tray"))?;
+        let tray = self.panel.next()?;
+        Ok((app, tray))
+    }
+
+    /// The app with its window, as a WebDriver starts it, and its tray.
+    pub(crate) fn with_window(&self) -> Result<(Page, Tray)> {
+        let driver = self
+            .program("WebKitWebDriver")
+            .env("TAURI_AUTOMATION", "true")
+            .env("TAURI_WEBVIEW_AUTOMATION", "true");
+        let page = Page::open(driver, &self.path())?;
+        let tray = self.panel.next()?;
+        Ok((page, tray))
+    }
+
+    /// The app, to be started.
+    pub(crate) fn app(&self) -> Result<Program> {
+        Ok(self.program(self.path()))
+    }
+
+    /// What the browser was told to open, a line each.
+    pub(crate) fn opened(&self) -> Result<String> {
+        let file = self.folder.join("opened");
+        fs::read_to_string(&file).with_context(|| format!("no {}", file.display()))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.coracle.places().programs.join("coracle-app")
+    }
+
+    fn program(&self, program: impl AsRef<std::ffi::OsStr>) -> Program {
+        let path = std::env::var("PATH").unwrap_or_default();
+        self.coracle
+            .program(program)
+            .env("PATH", format!("{}:{path}", self.folder.display()))
+            .env("DISPLAY", &self.display)
+            .env("DBUS_SESSION_BUS_ADDRESS", &self.address)
+            .env("XDG_RUNTIME_DIR", &self.folder)
+            .env("GDK_BACKEND", "x11")
+            .env("NO_AT_BRIDGE", "1")
+            .env_remove("WAYLAND_DISPLAY")
+    }
+}

@@ -1,0 +1,53 @@
+//! A daemon that does not answer, and is there again.
+
+use anyhow::Result;
+use coracle_vm_harness::{Coracle, eventually, process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::desktop::Desktop;
+
+/// Goes on when dropped, so that a failed test leaves no daemon that hangs.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn new(id: u32) -> Result<Self> {
+        let id = Pid::from_raw(id as i32);
+        kill(id, Signal::SIGSTOP)?;
+        Ok(Self(id))
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = kill(self.0, Signal::SIGCONT);
+    }
+}
+
+pub(super) fn a_daemon_that_hangs(coracle: &Coracle) -> Result<()> {
+    let desktop = Desktop::new(coracle)?;
+    let (_app, tray) = desktop.in_tray()?;
+    eventually("a tray that runs", || tray.offers(&["Suspend"]))?;
+    let stopped = Stopped::new(coracle.daemon()?)?;
+    eventually("the error in the tray", || tray.shows("error"))?;
+    super::menu::find(&tray.menu()?, &["Coracle: the daemon does not answer"])?;
+    drop(stopped);
+    eventually("a tray that runs again", || tray.offers(&["Suspend"]))?;
+    coracle.await_running()?;
+    Ok(())
+}
+
+pub(super) fn a_daemon_that_is_killed(coracle: &Coracle) -> Result<()> {
+    let desktop = Desktop::new(coracle)?;
+    let (page, tray) = desktop.with_window()?;
+    page.until_text("[data-testid=state]", "Running")?;
+    process::kill(coracle.daemon()?)?;
+    page.until_text("[data-testid=notice]", "The daemon does not run.")?;
+    eventually("the tray without a daemon", || tray.shows("stopped"))?;
+    // The app starts the daemon and the VM.
+    page.click("header button:nth-of-type(1)")?;
+    page.until_text("[data-testid=state]", "Running")?;
+    eventually("a tray that runs", || tray.offers(&["Suspend"]))?;
+    coracle.await_running()?;
+    Ok(())
+}

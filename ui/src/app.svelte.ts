@@ -1,0 +1,90 @@
+// What the whole page shares: what is known, where it is, what failed.
+
+import { getContext, setContext } from "svelte";
+import { type End, type Host, reason } from "./host";
+import type { Action, View } from "./host/types";
+
+const NOTHING: View = {
+  daemon: { link: "looking" },
+  status: null,
+  containers: null,
+  snapshots: [],
+  debug_sessions: [],
+  doing: null,
+  engine_news: 0,
+};
+
+/** A question that must be answered before something is lost. */
+export interface Question {
+  title: string;
+  /** What is lost, and what is not. */
+  loss: string;
+  yes: string;
+  act: () => void;
+}
+
+export class AppState {
+  view = $state.raw<View>(NOTHING);
+  place = $state("containers");
+  /** One sentence, until it is put away. */
+  trouble = $state<string | null>(null);
+  question = $state.raw<Question | null>(null);
+
+  constructor(readonly host: Host) {}
+
+  /** Begins to follow the app; what it returns ends that. */
+  async begin(): Promise<End> {
+    const read = () => {
+      this.place = decodeURIComponent(location.hash.replace(/^#\/?/, "")) || "containers";
+    };
+    read();
+    addEventListener("hashchange", read);
+    const ends = await Promise.all([
+      this.host.onView((view) => (this.view = view)),
+      this.host.onShow((place) => this.go(place)),
+      this.host.onComplaint((error) => (this.trouble = error.message)),
+    ]);
+    this.view = await this.host.view();
+    const missed = await this.host.complaint();
+    if (missed) this.trouble = missed.message;
+    return () => {
+      removeEventListener("hashchange", read);
+      ends.forEach((end) => end());
+    };
+  }
+
+  go(place: string) {
+    location.hash = `#/${place}`;
+    this.place = place;
+  }
+
+  /** Does it, and shows why if it fails. True when it was done. */
+  async act(action: Action): Promise<boolean> {
+    this.trouble = null;
+    try {
+      await this.host.act(action);
+      return true;
+    } catch (error) {
+      this.trouble = reason(error);
+      return false;
+    }
+  }
+
+  ask(question: Question) {
+    this.question = question;
+  }
+
+  get running(): boolean {
+    return this.view.daemon.link === "connected" && this.view.status?.vm.state === "running";
+  }
+}
+
+const KEY = Symbol("app");
+
+export function provide(app: AppState): AppState {
+  return setContext(KEY, app);
+}
+
+export function useApp(): AppState {
+  return getContext(KEY);
+}

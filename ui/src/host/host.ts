@@ -1,0 +1,46 @@
+// What the page needs of the app around it. `tauri.ts` is the real one, `fake.ts` plays it.
+
+import type {
+  Action,
+  ApiError,
+  LogPiece,
+  LogSource,
+  Setting,
+  SettingChange,
+  SettingsChanged,
+  Swarm,
+  View,
+} from "./types";
+
+/** Ends what a call has begun. */
+export type End = () => void;
+
+export interface Host {
+  /** What is known now. */
+  view(): Promise<View>;
+  /** Each later view, until it is ended. */
+  onView(each: (view: View) => void): Promise<End>;
+  /** A place of the page that the tray asks for. */
+  onShow(each: (place: string) => void): Promise<End>;
+  /** What failed that the tray had begun. */
+  onComplaint(each: (error: ApiError) => void): Promise<End>;
+  /** What failed before the page was there. */
+  complaint(): Promise<ApiError | null>;
+  /** Does something; ends when it is done, fails with an `ApiError`. */
+  act(action: Action): Promise<void>;
+  /** Shows a published port in the browser. */
+  browse(port: number): Promise<void>;
+  settings(): Promise<Setting[]>;
+  changeSettings(changes: SettingChange[]): Promise<SettingsChanged>;
+  swarm(): Promise<Swarm>;
+  /** A log from its beginning and as it grows. */
+  follow(source: LogSource, each: (piece: LogPiece) => void): Promise<End>;
+}
+
+/** The sentence of a failure, whatever was thrown. */
+export function reason(error: unknown): string {
+  if (typeof error === "object" && error !== null && "message" in error) {
+    return String(error.message);
+  }
+  return String(error);
+}

@@ -1,0 +1,691 @@
+// Made by `cargo xtask types` from the Rust types of the same names: edit those.
+
+export type JsonValue = unknown;
+
+/**
+ * Everything that is shown of this Coracle.
+ */
+export type View = { 
+/**
+ * Whether there is a daemon to ask.
+ */
+daemon: Link, 
+/**
+ * What the daemon has said last; null while there is none.
+ */
+status: Status | null, 
+/**
+ * By project and name; null while the engine does not answer.
+ */
+containers: Array<Container> | null, 
+/**
+ * The oldest first.
+ */
+snapshots: Array<Snapshot>, 
+/**
+ * The debug sessions.
+ */
+debug_sessions: Array<DebugSession>, 
+/**
+ * The long action that goes on.
+ */
+doing: Doing | null, 
+/**
+ * Grows with everything that happens in the engine.
+ */
+engine_news: number, };
+
+/**
+ * The connection to the daemon.
+ */
+export type Link = { "link": "looking" } | { "link": "connected" } | { "link": "gone", 
+/**
+ * One sentence.
+ */
+message: string, } | { "link": "silent", 
+/**
+ * One sentence.
+ */
+message: string, } | { "link": "foreign", 
+/**
+ * One sentence.
+ */
+message: string, };
+
+/**
+ * A long action that goes on.
+ */
+export type Doing = { 
+/**
+ * Where it is; null until the daemon has said so.
+ */
+stage: string | null, 
+/**
+ * A few words for the person.
+ */
+message: string, };
+
+/**
+ * One container.
+ */
+export type Container = { 
+/**
+ * The engine's id.
+ */
+id: string, 
+/**
+ * Without the slash.
+ */
+name: string, 
+/**
+ * As it was named when the container was made.
+ */
+image: string, 
+/**
+ * `running`, `exited`, … in the engine's words.
+ */
+state: string, 
+/**
+ * The state with times, in the engine's words.
+ */
+status: string, 
+/**
+ * Compose's project, or the swarm service that it is a replica of.
+ */
+project: string | null, 
+/**
+ * Compose's name of the service.
+ */
+service: string | null, 
+/**
+ * Published TCP ports of the host, in order.
+ */
+ports: Array<PublishedPort>, };
+
+/**
+ * A port of the host that leads into a container.
+ */
+export type PublishedPort = { 
+/**
+ * On the host.
+ */
+host: number, 
+/**
+ * In the container.
+ */
+container: number, };
+
+/**
+ * The swarm with its tasks.
+ */
+export type Swarm = { 
+/**
+ * What the daemon says of it.
+ */
+status: SwarmStatus, 
+/**
+ * Tasks of all services that should run or have failed lately.
+ */
+tasks: Array<SwarmTask>, };
+
+/**
+ * A replica at one moment of its life.
+ */
+export type SwarmTask = { 
+/**
+ * The engine's id.
+ */
+id: string, 
+/**
+ * The service's name.
+ */
+service: string, 
+/**
+ * Its number among the replicas; 0 where they have none.
+ */
+slot: number, 
+/**
+ * Where it is, in the engine's words.
+ */
+state: string, 
+/**
+ * Where it should be, in the engine's words.
+ */
+desired: string, 
+/**
+ * Why it is not there.
+ */
+error: string | null, };
+
+/**
+ * What a person can want.
+ */
+export type Action = { "do": "start" } | { "do": "suspend" } | { "do": "shut-down" } | { "do": "restart" } | { "do": "take-snapshot", 
+/**
+ * Its name.
+ */
+name: string, } | { "do": "restore-snapshot", 
+/**
+ * Its name.
+ */
+name: string, } | { "do": "delete-snapshot", 
+/**
+ * Its name.
+ */
+name: string, } | { "do": "stop-debug", 
+/**
+ * Its number.
+ */
+id: number, } | { "do": "container", 
+/**
+ * The engine's id.
+ */
+id: string, 
+/**
+ * What.
+ */
+verb: ContainerVerb, } | { "do": "scale", 
+/**
+ * The service's name.
+ */
+service: string, 
+/**
+ * How many.
+ */
+replicas: number, } | { "do": "refresh" };
+
+/**
+ * What can happen to a container.
+ */
+export type ContainerVerb = "start" | "stop" | "restart" | "remove";
+
+/**
+ * Whose log.
+ */
+export type LogSource = { "of": "daemon" } | { "of": "vm" } | { "of": "engine" } | { "of": "container", 
+/**
+ * The engine's id.
+ */
+id: string, };
+
+/**
+ * What the page gets of a log.
+ */
+export type LogPiece = { "piece": "text", 
+/**
+ * With their line ends.
+ */
+text: string, } | { "piece": "end", 
+/**
+ * Why, if it is not as it should be.
+ */
+error: string | null, };
+
+/**
+ * A failure as it crosses the API.
+ */
+export type ApiError = { 
+/**
+ * Stable code.
+ */
+code: ErrorCode, 
+/**
+ * One sentence for the person, with the remedy.
+ */
+message: string, };
+
+/**
+ * Stable codes; the command's exit codes follow from them
+ * (`docs/command.md`).
+ */
+export type ErrorCode = "invalid-input" | "wrong-state" | "missing" | "vm-failed" | "engine-failed" | "already-running" | "daemon-unreachable" | "host" | "internal";
+
+/**
+ * Everything about this Coracle at one moment.
+ */
+export type Status = { 
+/**
+ * The VM.
+ */
+vm: VmStatus, 
+/**
+ * The engine in it.
+ */
+engine: EngineStatus, 
+/**
+ * What the driver found on the host; null until the first start has looked.
+ */
+host: HostSupport | null, 
+/**
+ * Versions of the parts.
+ */
+versions: Versions, 
+/**
+ * Published ports, wanted and actual.
+ */
+ports: Array<PortStatus>, 
+/**
+ * Shared folders.
+ */
+shares: Array<ShareStatus>, 
+/**
+ * Why it works less well than it should, one sentence each; empty is healthy.
+ */
+degraded: Array<string>, 
+/**
+ * Docker's socket.
+ */
+engine_socket: string, 
+/**
+ * The state folder.
+ */
+home: string, };
+
+/**
+ * The VM.
+ */
+export type VmStatus = { 
+/**
+ * Where in its life.
+ */
+state: VmState, 
+/**
+ * Whether it runs and is paused because nobody uses it: whatever it is asked for wakes it.
+ */
+asleep: boolean, 
+/**
+ * Virtual CPUs.
+ */
+cpus: number, 
+/**
+ * Memory in MiB.
+ */
+memory_mib: number, 
+/**
+ * Size of the data disk in bytes, as the guest sees it.
+ */
+disk_bytes: number, 
+/**
+ * What the data disk's file takes on the host, in bytes.
+ */
+disk_used_bytes: number, 
+/**
+ * What the VM takes from the host; null when there is none.
+ */
+usage: VmUsage | null, 
+/**
+ * Seconds since the guest booted; null when there is none.
+ */
+uptime_s: number | null, 
+/**
+ * How often it ended by itself and was started again since `start`.
+ */
+restarts: number, 
+/**
+ * Why it failed last, if it did.
+ */
+last_error: ApiError | null, };
+
+/**
+ * States of the VM's life.
+ */
+export type VmState = "stopped" | "suspended" | "booting" | "engine-starting" | "running" | "stopping" | "failed";
+
+/**
+ * What a VM takes from the host.
+ */
+export type VmUsage = { 
+/**
+ * Resident memory, in bytes, helpers included.
+ */
+resident_bytes: number, 
+/**
+ * CPU time since the start, in milliseconds, helpers included.
+ */
+cpu_ms: number, };
+
+/**
+ * The engine.
+ */
+export type EngineStatus = { 
+/**
+ * Whether its API answers.
+ */
+ready: boolean, 
+/**
+ * What it says when it is not, with the reason.
+ */
+note: string | null, };
+
+/**
+ * What the driver found on this host.
+ */
+export type HostSupport = { 
+/**
+ * Name and version of the hypervisor, as `QEMU 10.0.2`.
+ */
+hypervisor: string, 
+/**
+ * The accelerator that will be used: `kvm`, `tcg`, `hvf`, `hyperv`.
+ */
+accelerator: string, 
+/**
+ * Why it is not the fast one, if it is not; one sentence with the remedy.
+ */
+accelerator_note: string | null, 
+/**
+ * What VMs of this driver can do on this host.
+ */
+capabilities: Capabilities, };
+
+/**
+ * Abilities that not every driver on every host has.
+ */
+export type Capabilities = { 
+/**
+ * Memory can be saved to a file and the VM continued from it.
+ */
+suspend: boolean, 
+/**
+ * Memory and data disk can be kept as they are at an instant, and taken back to it.
+ */
+snapshots: boolean, 
+/**
+ * Freed guest memory goes back to the host.
+ */
+"free-page-reporting": boolean, 
+/**
+ * Host folders can be shared.
+ */
+shares: boolean, 
+/**
+ * A data disk's file gives discarded blocks back.
+ */
+discard: boolean, };
+
+/**
+ * Versions of the parts; null for what is not running.
+ */
+export type Versions = { 
+/**
+ * The daemon's.
+ */
+coracle: string, 
+/**
+ * The VM image's.
+ */
+image: string | null, 
+/**
+ * The guest agent's.
+ */
+agent: string | null, 
+/**
+ * The guest kernel's release.
+ */
+kernel: string | null, 
+/**
+ * The Docker engine's.
+ */
+engine: string | null, };
+
+/**
+ * One published port.
+ */
+export type PortStatus = { 
+/**
+ * `tcp` or `udp`.
+ */
+protocol: string, 
+/**
+ * Address and port on the host, as `0.0.0.0:8080`.
+ */
+host: string, 
+/**
+ * Address and port of the container.
+ */
+container: string, 
+/**
+ * Null when the host listens, else why not.
+ */
+error: string | null, };
+
+/**
+ * One shared folder.
+ */
+export type ShareStatus = { 
+/**
+ * The folder, the same on host and guest.
+ */
+path: string, 
+/**
+ * Whether the guest has it mounted.
+ */
+mounted: boolean, };
+
+/**
+ * One setting as the daemon describes it.
+ */
+export type Setting = { 
+/**
+ * Dotted name, as `vm.cpus`.
+ */
+key: string, 
+/**
+ * What is in force.
+ */
+value: JsonValue, 
+/**
+ * What it would be by default.
+ */
+default: JsonValue, 
+/**
+ * One sentence: meaning, unit, range.
+ */
+description: string, 
+/**
+ * Whether a running VM takes it up only at its next start.
+ */
+needs_restart: boolean, };
+
+/**
+ * A wish to change one setting.
+ */
+export type SettingChange = { 
+/**
+ * Dotted name.
+ */
+key: string, 
+/**
+ * New value; null for the default.
+ */
+value: JsonValue, };
+
+/**
+ * What became of the wishes.
+ */
+export type SettingsChanged = { 
+/**
+ * The settings that changed.
+ */
+changed: Array<Setting>, 
+/**
+ * Whether the running VM must be restarted for some of them.
+ */
+restart_needed: boolean, };
+
+/**
+ * A snapshot of the VM: memory and data disk of one instant.
+ */
+export type Snapshot = { 
+/**
+ * Its name, unique among them.
+ */
+name: string, 
+/**
+ * When it was taken, in seconds since the Unix epoch; null when it is damaged.
+ */
+taken_s: number | null, 
+/**
+ * For how long the VM was paused for it, in milliseconds; null when it is damaged.
+ */
+pause_ms: number | null, 
+/**
+ * What its memory takes on the host, in bytes.
+ */
+memory_bytes: number, 
+/**
+ * Why it cannot be restored, if it is damaged; one sentence.
+ */
+error: string | null, };
+
+/**
+ * The engine's swarm and its services.
+ */
+export type SwarmStatus = { 
+/**
+ * Where it is.
+ */
+state: SwarmState, 
+/**
+ * What the engine says when it is not as it should be.
+ */
+error: string | null, 
+/**
+ * By name; empty unless the state is `on`.
+ */
+services: Array<SwarmService>, };
+
+/**
+ * States of the engine's swarm.
+ */
+export type SwarmState = "off" | "on" | "starting" | "locked" | "worker" | "failed";
+
+/**
+ * One service.
+ */
+export type SwarmService = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * The image, as the service names it.
+ */
+image: string, 
+/**
+ * `replicated`, `global`, `replicated-job` or `global-job`.
+ */
+mode: string, 
+/**
+ * Replicas that run.
+ */
+running: number, 
+/**
+ * Replicas that should.
+ */
+desired: number, 
+/**
+ * What an update or rollback is at, in the engine's words; null when there was none.
+ */
+update: string | null, 
+/**
+ * Published ports.
+ */
+ports: Array<SwarmPort>, };
+
+/**
+ * A published port of a service.
+ */
+export type SwarmPort = { 
+/**
+ * `tcp`, `udp` or `sctp`.
+ */
+protocol: string, 
+/**
+ * On the host; 0 when the engine chooses it for each replica.
+ */
+published: number, 
+/**
+ * In the containers.
+ */
+target: number, 
+/**
+ * `ingress` (all replicas behind one port) or `host` (each replica its own).
+ */
+mode: string, 
+/**
+ * Null when the host listens, else why not.
+ */
+error: string | null, };
+
+/**
+ * A debug session.
+ */
+export type DebugSession = { 
+/**
+ * Its number.
+ */
+id: number, 
+/**
+ * What was asked for.
+ */
+target: string, 
+/**
+ * The container's name.
+ */
+container: string, 
+/**
+ * The process as the container counts, when the session began.
+ */
+pid: number, 
+/**
+ * Program and arguments of the process.
+ */
+command: Array<string>, 
+/**
+ * What executes the code.
+ */
+runtime: Runtime, 
+/**
+ * Where debuggers connect to: `127.0.0.1:PORT`.
+ */
+address: string, 
+/**
+ * Folders of the host and where they are in the container.
+ */
+paths: Array<DebugPath>, 
+/**
+ * The entry for VS Code's `launch.json`.
+ */
+configuration: JsonValue, 
+/**
+ * What makes debugging worse than it could be; null when nothing does.
+ */
+note: string | null, 
+/**
+ * Whether it was there before it was asked for.
+ */
+existing: boolean, 
+/**
+ * The file that has the configuration now; null when none was asked for.
+ */
+written: string | null, };
+
+/**
+ * A folder on both sides.
+ */
+export type DebugPath = { 
+/**
+ * On the host.
+ */
+local: string, 
+/**
+ * In the container.
+ */
+remote: string, };
+
+/**
+ * What executes the code, and so what debugs it.
+ */
+export type Runtime = "native" | "node" | "python";
+

@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import { rows } from "../src/groups";
+import { makeFake } from "../src/host/fake";
+import { KEPT, LogLines, parts } from "../src/log";
+import { visible } from "../src/visible";
+
+test("containers stand under their app, those without one last", async () => {
+  const { containers } = await makeFake().view();
+  const keys = rows(containers!, "", new Set(["voting-app"])).map((row) => row.key);
+  expect(keys).toEqual([
+    "group-shop",
+    "id-shop-cache-1",
+    "id-shop-db-1",
+    "id-shop-web-1",
+    "group-voting-app",
+    "group-",
+    "id-eager_turing",
+    "id-registry",
+  ]);
+});
+
+test("a filter looks at names, images and apps", async () => {
+  const { containers } = await makeFake().view();
+  const keys = rows(containers!, "postgres", new Set()).map((row) => row.key);
+  expect(keys).toEqual(["group-shop", "id-shop-db-1", "group-voting-app", "id-voting-app-db-1"]);
+});
+
+test("only what is on the screen is made, however long the list", () => {
+  const [first, last] = visible(50_000 * 19, 600, 19, 100_000);
+  expect(first).toBeLessThanOrEqual(50_000);
+  expect(last).toBeGreaterThanOrEqual(50_000 + 600 / 19);
+  expect(last - first).toBeLessThan(60);
+  expect(visible(900, 600, 44, 3)).toEqual([3, 3]);
+});
+
+test("a log keeps its last lines, without colours", () => {
+  const lines = new LogLines();
+  lines.add("\u001b[31mred\u001b[0m\r\n");
+  expect(lines.shown()).toEqual(["red"]);
+  lines.add("x\n".repeat(KEPT * 1.2));
+  expect(lines.total).toBe(KEPT);
+  expect(lines.shown()).not.toContain("red");
+});
+
+test("a search finds in what is there and in what comes", () => {
+  const lines = new LogLines();
+  lines.add("one Two\nthree\n");
+  lines.search("two");
+  lines.add("TWO more\nfour\n");
+  expect(lines.shown()).toEqual(["one Two", "TWO more"]);
+  lines.search("");
+  expect(lines.shown()).toHaveLength(4);
+  expect(parts("a TWO b two", "two")).toEqual(["a ", "TWO", " b ", "two", ""]);
+});

@@ -1,0 +1,132 @@
+import { render, screen, waitFor, within } from "@testing-library/svelte";
+import { beforeEach, expect, test, vi } from "vitest";
+import App from "../src/App.svelte";
+import { type Fake, makeFake } from "../src/host/fake";
+
+let host: Fake;
+
+beforeEach(() => {
+  // jsdom has neither layout nor dialogs.
+  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(800);
+  globalThis.ResizeObserver ??= class {
+    constructor(private readonly each: (entries: never[]) => void) {}
+    observe() {
+      this.each([]);
+    }
+    unobserve() {}
+    disconnect() {}
+  } as unknown as typeof ResizeObserver;
+  HTMLDialogElement.prototype.showModal = function () {
+    this.open = true;
+  };
+  HTMLDialogElement.prototype.close = function () {
+    this.open = false;
+  };
+  host = makeFake();
+});
+
+async function open(place: string) {
+  location.hash = `#/${place}`;
+  render(App, { host });
+  await screen.findByText("Running");
+}
+
+const click = (name: string | RegExp, role = "button") => screen.getByRole(role, { name }).click();
+
+test("the header follows the state, and its buttons fit it", async () => {
+  await open("about");
+  const button = (name: string) => screen.getByRole<HTMLButtonElement>("button", { name });
+  expect(button("Start").disabled).toBe(true);
+  click("Suspend");
+  await screen.findByText("Suspended");
+  expect(host.done).toEqual([{ do: "suspend" }]);
+  expect(button("Suspend").disabled).toBe(true);
+  expect(button("Start").disabled).toBe(false);
+});
+
+test("it says that the daemon is gone, and recovers", async () => {
+  await open("about");
+  host.become({ daemon: { link: "gone", message: "The daemon does not run." }, status: null });
+  await screen.findByText("The daemon does not run.");
+  host.becomeState("running");
+  await waitFor(() => expect(screen.queryByText("The daemon does not run.")).toBeNull());
+});
+
+test("what is removed is asked about, and kept when the answer is no", async () => {
+  await open("containers");
+  await screen.findByText("shop-web-1");
+  click("Remove shop-web-1");
+  await screen.findByText(/outside of volumes is lost/);
+  click("Cancel");
+  expect(host.done).toEqual([]);
+  click("Remove shop-web-1");
+  await screen.findByText(/outside of volumes is lost/);
+  click("Remove");
+  await waitFor(() => expect(screen.queryByText("shop-web-1")).toBeNull());
+  expect(host.done).toEqual([{ do: "container", id: "id-shop-web-1", verb: "remove" }]);
+});
+
+test("a refusal is shown in the engine's words until it is put away", async () => {
+  await open("containers");
+  await screen.findByText("registry");
+  host.failNext = { code: "engine-failed", message: "port is already allocated" };
+  click("Stop registry");
+  const alert = await screen.findByRole("alert");
+  expect(alert.textContent).toContain("port is already allocated");
+  within(alert).getByRole("button", { name: "Dismiss" }).click();
+  await waitFor(() => expect(screen.queryByRole("alert")).toBeNull());
+});
+
+test("ports open in the browser", async () => {
+  await open("containers");
+  await screen.findByText("shop-web-1");
+  click("Open port 8080 of shop-web-1 in the browser", "link");
+  expect(host.browsed).toEqual([8080]);
+});
+
+test("the tray's wish to restore is asked about first", async () => {
+  await open("containers");
+  host.show("snapshots/restore/clean");
+  await screen.findByText("Restore clean?");
+  expect(host.done).toEqual([]);
+  click("Restore");
+  await waitFor(() => expect(host.done).toEqual([{ do: "restore-snapshot", name: "clean" }]));
+});
+
+test("a service is scaled and its tasks follow", async () => {
+  await open("swarm");
+  const input = await screen.findByRole<HTMLInputElement>("spinbutton", {
+    name: "Replicas of web",
+  });
+  input.value = "5";
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+  click("Scale web");
+  await screen.findByText("5: running");
+  expect(host.done).toEqual([{ do: "scale", service: "web", replicas: 5 }]);
+});
+
+test("settings tell the daemon's refusal, and that a restart is needed", async () => {
+  await open("settings");
+  const cpus = await screen.findByRole<HTMLInputElement>("textbox", { name: "CPUs" });
+  const type = (text: string) => {
+    cpus.value = text;
+    cpus.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  type("99");
+  await screen.findByText(/1 of which needs a restart/);
+  click("Save");
+  await screen.findByText(/must be a whole number from 1 to 8/);
+  type("2");
+  await screen.findByText(/1 of which needs a restart/);
+  click("Save");
+  await screen.findByText(/takes effect when the VM restarts/);
+});
+
+test("a log is followed and searched", async () => {
+  await open("containers/logs/id-shop-web-1");
+  await screen.findByText("40 lines");
+  const search = screen.getByRole<HTMLInputElement>("searchbox");
+  search.value = "/vote";
+  search.dispatchEvent(new Event("input", { bubbles: true }));
+  await screen.findByText("10 of 40 lines");
+});
