@@ -1,17 +1,18 @@
 //! What the page can ask for.
 
+pub(crate) mod panes;
+
 use std::sync::{Mutex, PoisonError};
 
-use coracle_daemon_api::{
-    ApiError, ErrorCode, Setting, SettingChange, SettingsChanged, SwarmState,
-};
+use coracle_daemon_api::{ApiError, ErrorCode, Setting, SettingChange, SettingsChanged};
 use tauri::ipc::Channel;
 use tauri::{State, command};
 
 use crate::controller::{Handle, Wish, failed};
-use crate::logs::{Followed, LogPiece, LogSource};
+use crate::followed::Followed;
+use crate::logs::{self, LogPiece, LogSource};
 use crate::tray::menu::Choice;
-use crate::view::{Action, Swarm, View};
+use crate::view::{Action, View};
 
 /// What failed and has not been shown yet, for a page that comes up because of it.
 #[derive(Debug, Default)]
@@ -65,30 +66,24 @@ pub(crate) async fn change_settings(
     changed.map_err(|error| failed(&error))
 }
 
-/// The swarm with its tasks.
-#[command]
-pub(crate) async fn swarm(followed: State<'_, Followed>) -> Result<Swarm, ApiError> {
-    let status = followed.client.swarm().await.map_err(|e| failed(&e))?;
-    let tasks = match status.state {
-        SwarmState::On => followed.engine.tasks().await?,
-        _ => Vec::new(),
-    };
-    Ok(Swarm { status, tasks })
-}
-
 /// Sends a log to the page as it grows; the number ends it.
 #[command]
 pub(crate) fn follow(
     followed: State<'_, Followed>,
     source: LogSource,
     to: Channel<LogPiece>,
-) -> Result<u32, ApiError> {
-    let over = |_| ApiError::new(ErrorCode::Internal, "The page has gone.");
-    followed.begin(source, move |piece| to.send(piece).map_err(over))
+) -> u32 {
+    let (client, engine) = (followed.client.clone(), followed.engine.clone());
+    let to = move |piece| to.send(piece).map_err(page_gone);
+    followed.begin(logs::follow(client, engine, source, to))
 }
 
-/// Ends what [`follow`] began.
+/// Ends what a number was given for.
 #[command]
 pub(crate) fn unfollow(followed: State<'_, Followed>, number: u32) {
     followed.end(number);
+}
+
+fn page_gone(_: tauri::Error) -> ApiError {
+    ApiError::new(ErrorCode::Internal, "the page has gone")
 }

@@ -10,7 +10,8 @@ use tauri::{
 
 use crate::commands;
 use crate::controller::{self, Gui, Handle, Tray, Wish};
-use crate::logs::Followed;
+use crate::followed::Followed;
+use crate::terminal::Terminals;
 use crate::view::View;
 
 /// The one window.
@@ -33,6 +34,7 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
         }))
         .manage(paths.clone())
         .manage(Followed::new(&paths))
+        .manage(Terminals::default())
         .manage(commands::Complaint::default())
         .invoke_handler(tauri::generate_handler![
             commands::view,
@@ -41,9 +43,23 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
             commands::browse,
             commands::settings,
             commands::change_settings,
-            commands::swarm,
+            commands::panes::swarm,
             commands::follow,
             commands::unfollow,
+            commands::panes::images,
+            commands::panes::image_history,
+            commands::panes::pull,
+            commands::panes::volumes,
+            commands::panes::volume_sizes,
+            commands::panes::networks,
+            commands::panes::inspect,
+            commands::panes::changes,
+            commands::panes::usage,
+            commands::panes::open_terminal,
+            commands::panes::type_into,
+            commands::panes::resize_terminal,
+            commands::panes::drawn,
+            commands::panes::close_terminal,
         ])
         .on_window_event(|window, event| {
             if let WindowEvent::ThemeChanged(theme) = event {
@@ -52,6 +68,7 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
             }
             if let WindowEvent::Destroyed = event {
                 window.state::<Followed>().end_all();
+                window.state::<Terminals>().end_all();
             }
         })
         .setup(move |app| {

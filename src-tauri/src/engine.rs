@@ -1,22 +1,33 @@
 //! The engine, by Docker's API over the daemon's socket.
 
+pub(crate) mod details;
+mod exec;
 mod follow;
+pub(crate) mod images;
+mod kept;
+mod raw;
+mod swarm;
+mod usage;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use bollard::models::{ContainerSummary, Task};
+use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
-    UpdateServiceOptionsBuilder,
 };
 use bollard::{ClientVersion, Docker};
 use coracle_daemon_api::{ApiError, ErrorCode};
 use futures::{Stream, StreamExt};
 
+pub(crate) use details::{FileChange, Thing};
+pub(crate) use exec::{Shell, TerminalSize};
 pub(crate) use follow::follow;
+pub(crate) use images::{ImageStep, Images, PullPiece};
+pub(crate) use kept::{NetworkInfo, VolumeInfo, VolumeSize};
+pub(crate) use usage::Usage;
 
-use crate::view::{Container, ContainerVerb, PublishedPort, SwarmTask};
+use crate::view::{Container, ContainerVerb, PublishedPort, Stored};
 
 /// The oldest API that engines of today still speak.
 const VERSION: ClientVersion = ClientVersion {
@@ -46,9 +57,8 @@ impl Engine {
 
     /// All containers, by project and name.
     pub(crate) async fn containers(&self) -> Result<Vec<Container>, ApiError> {
-        let options = ListContainersOptionsBuilder::default().all(true).build();
-        let listed = self.docker()?.list_containers(Some(options)).await;
-        let mut containers: Vec<_> = listed.map_err(failed)?.into_iter().map(container).collect();
+        let listed = self.summaries().await?;
+        let mut containers: Vec<_> = listed.into_iter().map(container).collect();
         containers.sort_by(|a, b| {
             let key = |one: &Container| (one.project.is_none(), one.project.clone());
             (key(a), &a.name).cmp(&(key(b), &b.name))
@@ -74,6 +84,26 @@ impl Engine {
         .map_err(failed)
     }
 
+    /// Removes something; the engine refuses while a container uses it.
+    pub(crate) async fn remove(&self, kind: Stored, id: &str) -> Result<(), ApiError> {
+        match kind {
+            Stored::Image => self.remove_image(id).await,
+            Stored::Volume => self.remove_volume(id).await,
+            Stored::Network => self.remove_network(id).await,
+            Stored::BuildCache => self.prune_build_cache().await,
+        }
+    }
+
+    /// Removes all of a kind that no container uses.
+    pub(crate) async fn prune(&self, kind: Stored) -> Result<(), ApiError> {
+        match kind {
+            Stored::Image => self.prune_images().await,
+            Stored::Volume => self.prune_volumes().await,
+            Stored::Network => self.prune_networks().await,
+            Stored::BuildCache => self.prune_build_cache().await,
+        }
+    }
+
     /// What a container has written and writes, piece by piece.
     pub(crate) fn logs(
         &self,
@@ -93,43 +123,11 @@ impl Engine {
         }))
     }
 
-    /// The tasks of all services, by service and slot.
-    pub(crate) async fn tasks(&self) -> Result<Vec<SwarmTask>, ApiError> {
-        let docker = self.docker()?;
-        let services = docker.list_services(None).await.map_err(failed)?;
-        let names: HashMap<String, String> = services
-            .into_iter()
-            .filter_map(|service| Some((service.id?, service.spec?.name?)))
-            .collect();
-        let tasks = docker.list_tasks(None).await.map_err(failed)?;
-        let mut tasks: Vec<_> = tasks
-            .into_iter()
-            .filter_map(|one| task(one, &names))
-            .collect();
-        tasks.sort_by(|a, b| (&a.service, a.slot, &a.id).cmp(&(&b.service, b.slot, &b.id)));
-        Ok(tasks)
-    }
-
-    /// Gives a replicated service another number of replicas.
-    pub(crate) async fn scale(&self, service: &str, replicas: u32) -> Result<(), ApiError> {
-        let docker = self.docker()?;
-        let found = docker.inspect_service(service, None).await;
-        let found = found.map_err(failed)?;
-        let version = found.version.and_then(|version| version.index);
-        let mut spec = found.spec.unwrap_or_default();
-        let replicated = spec.mode.as_mut().and_then(|mode| mode.replicated.as_mut());
-        let (Some(replicated), Some(version)) = (replicated, version) else {
-            return Err(ApiError::new(
-                ErrorCode::InvalidInput,
-                format!("{service} has no number of replicas: it runs once on every node"),
-            ));
-        };
-        replicated.replicas = Some(replicas.into());
-        let options = UpdateServiceOptionsBuilder::default()
-            .version(i32::try_from(version).unwrap_or(i32::MAX))
-            .build();
-        let updated = docker.update_service(service, spec, options, None).await;
-        updated.map(drop).map_err(failed)
+    /// All containers as the engine lists them.
+    async fn summaries(&self) -> Result<Vec<ContainerSummary>, ApiError> {
+        let options = ListContainersOptionsBuilder::default().all(true).build();
+        let listed = self.docker()?.list_containers(Some(options)).await;
+        listed.map_err(failed)
     }
 
     fn docker(&self) -> Result<Docker, ApiError> {
@@ -140,9 +138,15 @@ impl Engine {
 
 fn failed(error: bollard::errors::Error) -> ApiError {
     let message = match error {
-        bollard::errors::Error::DockerResponseServerError { message, .. } => message,
+        bollard::errors::Error::DockerResponseServerError { message, .. }
+        | bollard::errors::Error::DockerStreamError { error: message } => message,
         error => format!("the engine did not answer: {error}"),
     };
+    ApiError::new(ErrorCode::EngineFailed, message)
+}
+
+fn wrong_answer(error: serde_json::Error) -> ApiError {
+    let message = format!("the engine answered something else than it should: {error}");
     ApiError::new(ErrorCode::EngineFailed, message)
 }
 
@@ -172,13 +176,7 @@ fn container(summary: ContainerSummary) -> Container {
             "com.docker.swarm.service.name",
         ]),
         service: label(&["com.docker.compose.service"]),
-        name: summary
-            .names
-            .iter()
-            .flatten()
-            .next()
-            .map(|name| name.trim_start_matches('/').to_owned())
-            .unwrap_or_default(),
+        name: name(&summary),
         id: summary.id.unwrap_or_default(),
         image: summary.image.unwrap_or_default(),
         state: summary
@@ -190,25 +188,24 @@ fn container(summary: ContainerSummary) -> Container {
     }
 }
 
-/// None for what is over as it should be.
-fn task(task: Task, names: &HashMap<String, String>) -> Option<SwarmTask> {
-    let status = task.status.unwrap_or_default();
-    let state = status.state?.to_string();
-    let desired = task.desired_state?.to_string();
-    if desired != "running" && !matches!(state.as_str(), "failed" | "rejected") {
-        return None;
+/// Containers by what they use, of which one may use several.
+fn users(
+    containers: &[ContainerSummary],
+    used: impl Fn(&ContainerSummary) -> Vec<String>,
+) -> HashMap<String, Vec<String>> {
+    let mut users: HashMap<String, Vec<String>> = HashMap::new();
+    for container in containers {
+        for what in used(container) {
+            users.entry(what).or_default().push(name(container));
+        }
     }
-    Some(SwarmTask {
-        service: names.get(&task.service_id?)?.clone(),
-        id: task.id?,
-        slot: task
-            .slot
-            .and_then(|slot| u32::try_from(slot).ok())
-            .unwrap_or(0),
-        error: status.err.filter(|error| !error.is_empty()),
-        state,
-        desired,
-    })
+    users
+}
+
+fn name(summary: &ContainerSummary) -> String {
+    let first = summary.names.iter().flatten().next();
+    let name = first.map(|name| name.trim_start_matches('/').to_owned());
+    name.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -241,20 +238,5 @@ mod tests {
             ("web", Some("shop"))
         );
         assert!(found.is_running());
-    }
-
-    #[test]
-    fn a_replica_that_was_replaced_is_not_shown_and_one_that_failed_is() {
-        let names = HashMap::from([("s".to_owned(), "web".to_owned())]);
-        let of = |state: &str, desired: &str| {
-            let one = json!({
-                "ID": "t", "ServiceID": "s", "Slot": 2, "DesiredState": desired,
-                "Status": { "State": state, "Err": "no suitable node" },
-            });
-            task(serde_json::from_value(one).unwrap(), &names)
-        };
-        assert!(of("shutdown", "shutdown").is_none());
-        assert_eq!(of("failed", "shutdown").unwrap().slot, 2);
-        assert_eq!(of("running", "running").unwrap().service, "web");
     }
 }

@@ -1,13 +1,8 @@
-//! Logs that the page follows, each in a task of its own.
-
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! Logs that the page follows.
 
 use coracle_daemon_api::{ApiError, Client};
-use coracle_host_paths::HostPaths;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
-use tokio::task::AbortHandle;
 
 use crate::controller::failed;
 use crate::engine::Engine;
@@ -50,74 +45,29 @@ pub(crate) enum LogPiece {
     },
 }
 
-/// The logs that are followed now, and whom they are asked of.
-#[derive(Debug)]
-pub(crate) struct Followed {
-    pub(crate) client: Client,
-    pub(crate) engine: Engine,
-    tasks: Mutex<(u32, HashMap<u32, AbortHandle>)>,
-}
-
-impl Followed {
-    /// None yet.
-    pub(crate) fn new(paths: &HostPaths) -> Self {
-        Self {
-            client: Client::new(&paths.daemon_socket()),
-            engine: Engine::new(&paths.engine_socket()),
-            tasks: Mutex::default(),
-        }
+/// Sends a log until `to` fails.
+pub(crate) async fn follow(
+    client: Client,
+    engine: Engine,
+    source: LogSource,
+    to: impl Fn(LogPiece) -> Result<(), ApiError> + Send + Sync + 'static,
+) {
+    let mut lines = Lines::default();
+    let mut send = |bytes: &[u8]| match lines.whole(bytes) {
+        Some(text) => to(LogPiece::Text { text }).is_ok(),
+        None => true,
+    };
+    let ended = match source {
+        LogSource::Daemon => host_log(&client, "daemon", &mut send).await,
+        LogSource::Vm => host_log(&client, "vm", &mut send).await,
+        LogSource::Engine => host_log(&client, "engine", &mut send).await,
+        LogSource::Container { id } => container_log(&engine, &id, &mut send).await,
+    };
+    if let Some(text) = lines.rest() {
+        let _ = to(LogPiece::Text { text });
     }
-
-    /// Sends a log until `to` fails or [`end`](Self::end) gets the number.
-    pub(crate) fn begin(
-        &self,
-        source: LogSource,
-        to: impl Fn(LogPiece) -> Result<(), ApiError> + Send + Sync + 'static,
-    ) -> Result<u32, ApiError> {
-        let (client, engine) = (self.client.clone(), self.engine.clone());
-        let task = tauri::async_runtime::spawn(async move {
-            let mut lines = Lines::default();
-            let mut send = |bytes: &[u8]| match lines.whole(bytes) {
-                Some(text) => to(LogPiece::Text { text }).is_ok(),
-                None => true,
-            };
-            let ended = match source {
-                LogSource::Daemon => host_log(&client, "daemon", &mut send).await,
-                LogSource::Vm => host_log(&client, "vm", &mut send).await,
-                LogSource::Engine => host_log(&client, "engine", &mut send).await,
-                LogSource::Container { id } => container_log(&engine, &id, &mut send).await,
-            };
-            if let Some(text) = lines.rest() {
-                let _ = to(LogPiece::Text { text });
-            }
-            let error = ended.err().map(|error| error.message);
-            let _ = to(LogPiece::End { error });
-        });
-        let mut tasks = self.lock();
-        tasks.0 = tasks.0.wrapping_add(1);
-        let number = tasks.0;
-        tasks.1.retain(|_, task| !task.is_finished());
-        tasks.1.insert(number, task.inner().abort_handle());
-        Ok(number)
-    }
-
-    /// Ends one.
-    pub(crate) fn end(&self, number: u32) {
-        if let Some(task) = self.lock().1.remove(&number) {
-            task.abort();
-        }
-    }
-
-    /// Ends all: the page is gone.
-    pub(crate) fn end_all(&self) {
-        for (_, task) in self.lock().1.drain() {
-            task.abort();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (u32, HashMap<u32, AbortHandle>)> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    let error = ended.err().map(|error| error.message);
+    let _ = to(LogPiece::End { error });
 }
 
 async fn host_log(

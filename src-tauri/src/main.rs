@@ -10,9 +10,11 @@ mod controller;
 mod daemon;
 mod desktop;
 mod engine;
+mod followed;
 mod launch;
 mod logs;
 mod platform;
+mod terminal;
 mod tray;
 mod view;
 

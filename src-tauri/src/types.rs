@@ -6,7 +6,7 @@ use std::path::Path;
 use coracle_daemon_api as api;
 use ts_rs::{Config, TS};
 
-use crate::{logs, view};
+use crate::{engine, logs, terminal, view};
 
 /// Set to have the file written.
 const WRITE: &str = "CORACLE_WRITE_TYPES";
@@ -39,10 +39,27 @@ fn the_types_of_the_page_are_current() {
         view::PublishedPort,
         view::Swarm,
         view::SwarmTask,
+        view::SwarmNode,
+        view::Availability,
+        view::RollingUpdate,
+        view::Stored,
         view::Action,
         view::ContainerVerb,
         logs::LogSource,
         logs::LogPiece,
+        engine::Images,
+        engine::images::Image,
+        engine::ImageStep,
+        engine::PullPiece,
+        engine::VolumeInfo,
+        engine::VolumeSize,
+        engine::NetworkInfo,
+        engine::Thing,
+        engine::FileChange,
+        engine::details::FileChangeKind,
+        engine::Usage,
+        engine::TerminalSize,
+        terminal::TerminalPiece,
         api::ApiError,
         api::ErrorCode,
         api::Status,

@@ -106,8 +106,57 @@ pub(crate) struct PublishedPort {
 pub(crate) struct Swarm {
     /// What the daemon says of it.
     pub(crate) status: SwarmStatus,
-    /// Tasks of all services that should run or have failed lately.
+    /// By name.
+    pub(crate) nodes: Vec<SwarmNode>,
+    /// Tasks of all services but those that have ended as they should.
     pub(crate) tasks: Vec<SwarmTask>,
+    /// How each service is updated.
+    pub(crate) updates: Vec<RollingUpdate>,
+}
+
+/// An engine of the swarm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct SwarmNode {
+    /// The engine's id.
+    pub(crate) id: String,
+    /// Its host's name.
+    pub(crate) name: String,
+    /// `manager` or `worker`.
+    pub(crate) role: String,
+    /// Whether it takes tasks.
+    pub(crate) availability: Availability,
+    /// `ready`, `down`, … in the engine's words.
+    pub(crate) state: String,
+    /// Whether it leads the managers.
+    pub(crate) leader: bool,
+}
+
+/// Whether a node takes tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) enum Availability {
+    /// It does.
+    Active,
+    /// It keeps those that it has.
+    Pause,
+    /// Those that it has go to other nodes.
+    Drain,
+}
+
+/// How the tasks of a service are replaced when it changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct RollingUpdate {
+    /// The service's name.
+    pub(crate) service: String,
+    /// Tasks at a time; 0 for all at once.
+    pub(crate) parallelism: u32,
+    /// Seconds between them.
+    pub(crate) delay_s: u32,
+    /// What the engine says of the last.
+    pub(crate) message: Option<String>,
 }
 
 /// A replica at one moment of its life.
@@ -126,6 +175,10 @@ pub(crate) struct SwarmTask {
     pub(crate) desired: String,
     /// Why it is not there.
     pub(crate) error: Option<String>,
+    /// The node's id; null while it has none.
+    pub(crate) node: Option<String>,
+    /// What it is made of.
+    pub(crate) image: String,
 }
 
 /// What a person can want.
@@ -175,6 +228,36 @@ pub(crate) enum Action {
         /// How many.
         replicas: u32,
     },
+    /// A service's tasks are replaced by such of an image.
+    Update {
+        /// The service's name.
+        service: String,
+        /// The image.
+        image: String,
+        /// Tasks at a time; 0 for all at once.
+        parallelism: u32,
+        /// Seconds between them.
+        delay_s: u32,
+    },
+    /// A node takes tasks, or not.
+    Node {
+        /// The engine's id.
+        id: String,
+        /// Which.
+        availability: Availability,
+    },
+    /// Something that no container uses is removed.
+    Remove {
+        /// What it is.
+        kind: Stored,
+        /// The engine's id; of a volume, its name.
+        id: String,
+    },
+    /// All of a kind that no container uses is removed.
+    Prune {
+        /// The kind.
+        kind: Stored,
+    },
     /// What has no events is read again.
     Refresh,
 }
@@ -192,6 +275,21 @@ pub(crate) enum ContainerVerb {
     Restart,
     /// It is killed and deleted with its anonymous volumes.
     Remove,
+}
+
+/// What the engine keeps besides containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) enum Stored {
+    /// An image.
+    Image,
+    /// A volume.
+    Volume,
+    /// A network.
+    Network,
+    /// What builds keep for the next; only as a whole.
+    BuildCache,
 }
 
 /// What the tray shows at a glance.

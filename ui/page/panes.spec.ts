@@ -1,9 +1,19 @@
 import AxeBuilder from "@axe-core/playwright";
-import { expect, test } from "@playwright/test";
+import { expect, type Page, test } from "@playwright/test";
 
 const PANES = [
   ["containers", "containers"],
   ["container-logs", "containers/logs/id-shop-web-1"],
+  ["container-terminal", "containers/terminal/id-shop-web-1"],
+  ["container-usage", "containers/usage/id-shop-web-1"],
+  ["container-files", "containers/files/id-shop-web-1"],
+  ["container-inspect", "containers/inspect/id-shop-web-1"],
+  ["images", "images"],
+  ["image-history", "images/history/sha256:shopweblatest"],
+  ["volumes", "volumes"],
+  ["volume-inspect", "volumes/shop_db"],
+  ["networks", "networks"],
+  ["usage", "usage"],
   ["snapshots", "snapshots"],
   ["swarm", "swarm"],
   ["logs", "logs/daemon"],
@@ -14,6 +24,24 @@ const PANES = [
 /** Where pictures of the panes go, if somebody wants them. */
 const PICTURES = process.env.CORACLE_SCREENSHOTS;
 
+/** What a pane shows when it shows all. */
+const READY: Partial<Record<string, (page: Page) => Promise<void>>> = {
+  "container-terminal": (page) => expect(page.locator(".xterm-rows")).toContainText("root@web"),
+  usage: (page) => drawn(page, 4),
+  "container-usage": (page) => drawn(page, 4),
+  images: (page) => expect(page.getByText("postgres:17")).toBeVisible(),
+  volumes: (page) => expect(page.getByText("124 MiB")).toBeVisible(),
+  networks: (page) => expect(page.getByText("172.18.0.0/16")).toBeVisible(),
+  swarm: (page) => expect(page.getByRole("img", { name: /The swarm/ })).toBeVisible(),
+};
+
+/** Waits until plots have something to draw. */
+async function drawn(page: Page, count: number) {
+  await expect(page.locator(".uplot canvas")).toHaveCount(count);
+  await expect(page.getByRole("img", { name: /Processors.* %/ })).toBeVisible();
+  if (PICTURES) await page.waitForTimeout(6000);
+}
+
 for (const scheme of ["light", "dark"] as const) {
   for (const [name, place] of PANES) {
     test(`${name} has no serious violation in the ${scheme}`, async ({ page }) => {
@@ -21,12 +49,8 @@ for (const scheme of ["light", "dark"] as const) {
       await page.goto(`/#/${place}`);
       await expect(page.getByRole("heading", { level: 2 })).toBeVisible();
       await expect(page.getByTestId("state")).toHaveText("Running");
-      if (PICTURES) await page.screenshot({ path: `${PICTURES}/${name}-${scheme}.png` });
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const serious = violations.filter(({ impact }) =>
-        ["serious", "critical"].includes(impact ?? ""),
-      );
-      expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+      await READY[name]?.(page);
+      await clean(page, `${name}-${scheme}`);
     });
   }
 }
@@ -60,3 +84,56 @@ test("all of it is reached with the keyboard", async ({ page }) => {
   await page.keyboard.press("Enter");
   await expect(page.getByRole("button", { name: "Start shop-web-1" })).toBeVisible();
 });
+
+test("a terminal shows what its shell says, and its shell ends with the pane", async ({ page }) => {
+  await page.goto("/#/containers/terminal/id-shop-web-1");
+  const screen = page.locator(".xterm-rows");
+  await expect(screen).toContainText("root@web");
+  expect(await page.evaluate(() => window.fakeHost?.shells)).toBe(1);
+  await page.keyboard.type("echo $((6*7))");
+  await page.keyboard.press("Enter");
+  await expect(screen).toContainText("42");
+  await page.getByRole("link", { name: "Inspect", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "Inspect of shop-web-1" })).toBeVisible();
+  expect(await page.evaluate(() => window.fakeHost?.shells)).toBe(0);
+});
+
+test("a terminal says that its shell has ended, or that there is none", async ({ page }) => {
+  await page.goto("/#/containers/terminal/id-shop-web-1");
+  await expect(page.locator(".xterm-rows")).toContainText("root@web");
+  await page.keyboard.type("exit");
+  await page.keyboard.press("Enter");
+  await expect(page.getByText("The shell has ended.")).toBeVisible();
+  await page.getByRole("button", { name: "A new shell" }).click();
+  await expect(page.getByText("The shell has ended.")).toBeHidden();
+  await page.goto("/#/containers/terminal/id-registry");
+  await expect(page.getByText("neither bash nor sh")).toBeVisible();
+});
+
+test("a pull and a rolling update have no serious violation as they go", async ({ page }) => {
+  await page.goto("/#/images");
+  await page.getByLabel("Pull", { exact: true }).fill("nginx");
+  await page.getByRole("button", { name: "Pull" }).click();
+  await expect(page.getByRole("button", { name: "Cancel" })).toBeVisible();
+  await page.evaluate(() => {
+    const layer = { piece: "layer", status: "Downloading", total: 4_000_000 } as const;
+    window.fakeHost?.pulling?.({ ...layer, id: "0123456789ab", current: 1_000_000 });
+    window.fakeHost?.pulling?.({ ...layer, id: "ba9876543210", current: 3_000_000 });
+  });
+  await expect(page.getByRole("progressbar")).toHaveCount(2);
+  await clean(page, "images-pull");
+  await page.goto("/#/swarm");
+  await page.getByRole("button", { name: "Update web" }).click();
+  await page.getByLabel("Image").fill("nginx:1.30");
+  await clean(page, "swarm-form");
+  await page.getByRole("button", { name: "Start the update" }).click();
+  await expect(page.getByText("1: preparing", { exact: true })).toBeVisible();
+  await clean(page, "swarm-update");
+});
+
+async function clean(page: Page, name: string) {
+  if (PICTURES) await page.screenshot({ path: `${PICTURES}/${name}.png` });
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact ?? ""));
+  expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+}

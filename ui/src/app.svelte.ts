@@ -1,6 +1,7 @@
 // What the whole page shares: what is known, where it is, what failed.
 
 import { getContext, setContext } from "svelte";
+import { Attention } from "./attention.svelte";
 import { type End, type Host, reason } from "./host";
 import type { Action, View } from "./host/types";
 
@@ -29,6 +30,7 @@ export class AppState {
   /** One sentence, until it is put away. */
   trouble = $state<string | null>(null);
   question = $state.raw<Question | null>(null);
+  readonly attention = new Attention();
 
   constructor(readonly host: Host) {}
 
@@ -39,6 +41,7 @@ export class AppState {
     };
     read();
     addEventListener("hashchange", read);
+    const unwatch = this.attention.begin();
     const ends = await Promise.all([
       this.host.onView((view) => (this.view = view)),
       this.host.onShow((place) => this.go(place)),
@@ -49,6 +52,7 @@ export class AppState {
     if (missed) this.trouble = missed.message;
     return () => {
       removeEventListener("hashchange", read);
+      unwatch();
       ends.forEach((end) => end());
     };
   }
@@ -72,6 +76,11 @@ export class AppState {
 
   ask(question: Question) {
     this.question = question;
+  }
+
+  /** Whether the engine can be asked without waking the VM. */
+  get awake(): boolean {
+    return this.running && !this.view.status?.vm.asleep;
   }
 
   get running(): boolean {

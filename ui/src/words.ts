@@ -78,6 +78,15 @@ export function size(bytes: number): string {
   return `${unit === 0 ? bytes : Number(bytes.toFixed(1))} ${units[unit]}`;
 }
 
+/** Bytes a second. */
+export function rate(bytes: number): string {
+  return `${size(Math.round(bytes))}/s`;
+}
+
+export function percent(value: number): string {
+  return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} %`;
+}
+
 export function time(seconds: number): string {
   return new Date(seconds * 1000).toLocaleString(undefined, {
     dateStyle: "medium",

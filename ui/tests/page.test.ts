@@ -1,27 +1,13 @@
 import { render, screen, waitFor, within } from "@testing-library/svelte";
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import App from "../src/App.svelte";
 import { type Fake, makeFake } from "../src/host/fake";
+import { standIn } from "./browser";
 
 let host: Fake;
 
 beforeEach(() => {
-  // jsdom has neither layout nor dialogs.
-  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(800);
-  globalThis.ResizeObserver ??= class {
-    constructor(private readonly each: (entries: never[]) => void) {}
-    observe() {
-      this.each([]);
-    }
-    unobserve() {}
-    disconnect() {}
-  } as unknown as typeof ResizeObserver;
-  HTMLDialogElement.prototype.showModal = function () {
-    this.open = true;
-  };
-  HTMLDialogElement.prototype.close = function () {
-    this.open = false;
-  };
+  standIn();
   host = makeFake();
 });
 

@@ -8,19 +8,28 @@ use serde_json::json;
 use super::Daemon;
 use super::answer::{Answer, lines};
 
-/// What changes the list of containers or that of services. Health checks and commands in
-/// containers run all the time, and change neither.
-const EVENTS: [&str; 11] = [
+/// What there are lists of.
+const TYPES: [&str; 6] = ["container", "image", "network", "node", "service", "volume"];
+
+/// What changes one of the lists. Health checks and commands in containers run all the time, and
+/// change none.
+const EVENTS: [&str; 17] = [
     "create",
+    "delete",
     "destroy",
     "die",
     "health_status",
+    "import",
+    "load",
     "pause",
+    "pull",
     "remove",
     "rename",
     "start",
     "stop",
+    "tag",
     "unpause",
+    "untag",
     "update",
 ];
 
@@ -28,7 +37,7 @@ const EVENTS: [&str; 11] = [
 pub(super) async fn answer(daemon: &Daemon) -> Result<Answer, ApiError> {
     // Who looks at containers does not use them, and wakes no VM for it.
     let opener = daemon.guests.present().ok_or_else(no_vm)?.in_background();
-    let filters = json!({ "type": ["container", "service"], "event": EVENTS });
+    let filters = json!({ "type": TYPES, "event": EVENTS });
     let events = Events::open(&opener, &filters).await.map_err(failed)?;
     let news = stream::unfold((events, 0), |(mut events, count)| async move {
         if count > 0 {

@@ -41,6 +41,10 @@ pub(super) fn announcement(action: &Action) -> Option<&'static str> {
         Action::StopDebug { .. }
         | Action::Container { .. }
         | Action::Scale { .. }
+        | Action::Update { .. }
+        | Action::Node { .. }
+        | Action::Remove { .. }
+        | Action::Prune { .. }
         | Action::Refresh => None,
     }
 }
@@ -111,6 +115,20 @@ impl Work {
             Action::Scale { service, replicas } => {
                 return self.engine.scale(&service, replicas).await;
             }
+            Action::Update {
+                service,
+                image,
+                parallelism,
+                delay_s,
+            } => {
+                let engine = &self.engine;
+                return engine.update(&service, &image, parallelism, delay_s).await;
+            }
+            Action::Node { id, availability } => {
+                return self.engine.set_availability(&id, availability).await;
+            }
+            Action::Remove { kind, id } => return self.engine.remove(kind, &id).await,
+            Action::Prune { kind } => return self.engine.prune(kind).await,
             Action::Refresh => return Ok(()),
         }
         .map(drop)

@@ -5,6 +5,7 @@ mod desktop;
 mod lost;
 mod menu;
 mod page;
+mod panes;
 mod tray;
 mod used;
 
@@ -17,6 +18,8 @@ pub(crate) const SUITE: Suite = Suite {
         used::the_tray_lists_containers,
         used::the_window_shows_and_stops_a_container,
         used::a_second_app_is_the_first,
+        panes::a_terminal_in_a_container,
+        panes::what_the_engine_keeps,
         lost::a_daemon_that_hangs,
         lost::a_daemon_that_is_killed,
     ],

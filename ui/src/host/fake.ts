@@ -1,6 +1,7 @@
 // Plays the app, for tests and `npm run dev`: it remembers what is done to it. The page's address
 // may ask for more than a handful: `?containers=500&lines=100000`.
 
+import { CHANGES, inspected, playShell, STEPS, Stored, used } from "./fake-engine";
 import type { End, Host } from "./host";
 import type {
   Action,
@@ -8,6 +9,7 @@ import type {
   Container,
   LogPiece,
   LogSource,
+  PullPiece,
   Setting,
   Status,
   Swarm,
@@ -133,6 +135,17 @@ const SETTINGS: Setting[] = [
   setting("proxy.http", "", "", true, "Proxy by which the engine fetches over HTTP, a URL."),
 ];
 
+const replica = (service: string, slot: number, image: string, node = "node-1") => ({
+  id: `${service}-${slot}`,
+  service,
+  slot,
+  state: "running",
+  desired: "running",
+  error: null,
+  node,
+  image,
+});
+
 const SWARM: Swarm = {
   status: {
     state: "on",
@@ -158,16 +171,33 @@ const SWARM: Swarm = {
       },
     ],
   },
+  nodes: [
+    {
+      id: "node-1",
+      name: "coracle",
+      role: "manager",
+      availability: "active",
+      state: "ready",
+      leader: true,
+    },
+    {
+      id: "node-2",
+      name: "attic",
+      role: "worker",
+      availability: "active",
+      state: "ready",
+      leader: false,
+    },
+  ],
   tasks: [
-    ...[1, 2, 3].map((slot) => ({
-      id: `web-${slot}`,
-      service: "web",
-      slot,
-      state: "running",
-      desired: "running",
-      error: null,
-    })),
-    { id: "agent-0", service: "agent", slot: 0, state: "running", desired: "running", error: null },
+    replica("web", 1, "nginx:1.29"),
+    replica("web", 2, "nginx:1.29", "node-2"),
+    replica("web", 3, "nginx:1.29"),
+    replica("agent", 0, "metrics/agent"),
+  ],
+  updates: [
+    { service: "agent", parallelism: 1, delay_s: 0, message: "update completed" },
+    { service: "web", parallelism: 2, delay_s: 5, message: null },
   ],
 };
 
@@ -178,6 +208,14 @@ export interface Fake extends Host {
   /** All that was done, in order. */
   done: Action[];
   browsed: number[];
+  /** Shells that are open. */
+  shells: number;
+  /** Containers of which is told what they take. */
+  watched: Set<string>;
+  /** All that was pulled, in order. */
+  pulls: string[];
+  /** Tells of the pull that goes on. */
+  pulling: ((piece: PullPiece) => void) | null;
   /** Changes what is known, as the daemon would. */
   become(change: Partial<View>): void;
   becomeState(state: VmState, asleep?: boolean): void;
@@ -217,6 +255,7 @@ export function makeFake(search = ""): Fake {
   };
   const settings = structuredClone(SETTINGS);
   const swarm = structuredClone(SWARM);
+  const stored = new Stored();
   const views = new Set<(view: View) => void>();
   const shows = new Set<(place: string) => void>();
   const complaints = new Set<(error: ApiError) => void>();
@@ -246,6 +285,8 @@ export function makeFake(search = ""): Fake {
     });
     become({ containers, engine_news: view.engine_news + 1 });
   };
+
+  const happen = () => become({ engine_news: view.engine_news + 1 });
 
   function perform(action: Action) {
     switch (action.do) {
@@ -277,23 +318,46 @@ export function makeFake(search = ""): Fake {
         if (service) service.running = service.desired = action.replicas;
         swarm.tasks = swarm.tasks.filter((one) => one.service !== action.service);
         for (let slot = 1; slot <= action.replicas; slot++) {
-          swarm.tasks.push({
-            id: `${action.service}-${slot}`,
-            service: action.service,
-            slot,
-            state: "running",
-            desired: "running",
-            error: null,
-          });
+          swarm.tasks.push(replica(action.service, slot, service?.image ?? ""));
         }
-        return become({ engine_news: view.engine_news + 1 });
+        return happen();
       }
+      case "update": {
+        const service = swarm.status.services.find((one) => one.name === action.service);
+        const config = swarm.updates.find((one) => one.service === action.service);
+        if (!service || !config) return;
+        [service.image, service.update] = [action.image, "updating"];
+        [config.parallelism, config.delay_s] = [action.parallelism, action.delay_s];
+        config.message = "update in progress";
+        const old = swarm.tasks.find((one) => one.service === action.service);
+        if (old) {
+          const next = replica(action.service, old.slot, action.image, old.node ?? undefined);
+          swarm.tasks.push({ ...next, id: `${next.id}-next`, state: "preparing" });
+          old.desired = "shutdown";
+        }
+        return happen();
+      }
+      case "node": {
+        const node = swarm.nodes.find((one) => one.id === action.id);
+        if (node) node.availability = action.availability;
+        return happen();
+      }
+      case "remove":
+        stored.remove(action.kind, action.id);
+        return happen();
+      case "prune":
+        stored.prune(action.kind);
+        return happen();
     }
   }
 
   const fake: Fake = {
     done: [],
     browsed: [],
+    shells: 0,
+    watched: new Set(),
+    pulls: [],
+    pulling: null,
     failNext: null,
     become,
     becomeState,
@@ -338,6 +402,33 @@ export function makeFake(search = ""): Fake {
       const lines = Array.from({ length: lineCount }, (_, index) => line(source, index));
       const timer = setTimeout(() => each({ piece: "text", text: lines.join("") }));
       return Promise.resolve(() => clearTimeout(timer));
+    },
+    shell(container, _size, each) {
+      fake.shells++;
+      return Promise.resolve(playShell(container, each, () => fake.shells--));
+    },
+    images: () => Promise.resolve(stored.images()),
+    imageHistory: () => Promise.resolve(STEPS),
+    pull(name, each) {
+      fake.pulls.push(name);
+      fake.pulling = each;
+      return Promise.resolve(() => (fake.pulling = null));
+    },
+    volumes: () => Promise.resolve(stored.volumes()),
+    volumeSizes: () => Promise.resolve(stored.volumeSizes()),
+    networks: () => Promise.resolve(stored.networks()),
+    inspect: (thing, id) => Promise.resolve(inspected(thing, id)),
+    changes: () => Promise.resolve(CHANGES),
+    usage(container, each) {
+      fake.watched.add(container);
+      let second = container.length;
+      const tell = () => each(used(second++));
+      tell();
+      const timer = setInterval(tell, 1000);
+      return Promise.resolve(() => {
+        fake.watched.delete(container);
+        clearInterval(timer);
+      });
     },
   };
   return fake;

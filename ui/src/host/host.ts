@@ -3,17 +3,38 @@
 import type {
   Action,
   ApiError,
+  FileChange,
+  Images,
+  ImageStep,
   LogPiece,
   LogSource,
+  NetworkInfo,
+  PullPiece,
   Setting,
   SettingChange,
   SettingsChanged,
   Swarm,
+  TerminalPiece,
+  TerminalSize,
+  Thing,
+  Usage,
   View,
+  VolumeInfo,
+  VolumeSize,
 } from "./types";
 
 /** Ends what a call has begun. */
 export type End = () => void;
+
+/** A shell in a container. */
+export interface Shell {
+  type(text: string): void;
+  resize(size: TerminalSize): void;
+  /** Says that a piece has been drawn: only a few are on their way at a time. */
+  drawn(): void;
+  /** Ends it with all that runs in it. */
+  end: End;
+}
 
 export interface Host {
   /** What is known now. */
@@ -35,6 +56,24 @@ export interface Host {
   swarm(): Promise<Swarm>;
   /** A log from its beginning and as it grows. */
   follow(source: LogSource, each: (piece: LogPiece) => void): Promise<End>;
+  shell(
+    container: string,
+    size: TerminalSize,
+    each: (piece: TerminalPiece) => void,
+  ): Promise<Shell>;
+  images(): Promise<Images>;
+  imageHistory(id: string): Promise<ImageStep[]>;
+  /** Fetches an image; ended before its end, it is left. */
+  pull(name: string, each: (piece: PullPiece) => void): Promise<End>;
+  volumes(): Promise<VolumeInfo[]>;
+  /** Takes as long as the engine needs to count all files. */
+  volumeSizes(): Promise<VolumeSize[]>;
+  networks(): Promise<NetworkInfo[]>;
+  /** All that the engine knows of something, as JSON for people. */
+  inspect(thing: Thing, id: string): Promise<string>;
+  changes(container: string): Promise<FileChange[]>;
+  /** What a container takes, each second. Keeps the VM awake until it is ended. */
+  usage(container: string, each: (usage: Usage) => void): Promise<End>;
 }
 
 /** The sentence of a failure, whatever was thrown. */

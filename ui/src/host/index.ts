@@ -1,6 +1,6 @@
 import type { Host } from "./host";
 
-export type { End, Host } from "./host";
+export type { End, Host, Shell } from "./host";
 export { reason } from "./host";
 
 /** The app in a build for it; else the one that plays it. */

@@ -3,7 +3,34 @@
 import { Channel, invoke } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
 import type { Host } from "./host";
-import type { ApiError, LogPiece, Setting, SettingsChanged, Swarm, View } from "./types";
+import type {
+  ApiError,
+  FileChange,
+  Images,
+  ImageStep,
+  LogPiece,
+  NetworkInfo,
+  PullPiece,
+  Setting,
+  SettingsChanged,
+  Swarm,
+  TerminalPiece,
+  Usage,
+  View,
+  VolumeInfo,
+  VolumeSize,
+} from "./types";
+
+/** Begins what tells pieces by a channel until it is ended by its number. */
+async function begin<T>(
+  command: string,
+  wish: Record<string, unknown>,
+  each: (piece: T) => void,
+): Promise<() => void> {
+  const to = new Channel<T>(each);
+  const number = await invoke<number>(command, { ...wish, to });
+  return () => void invoke("unfollow", { number });
+}
 
 export const host: Host = {
   view: () => invoke<View>("view"),
@@ -16,9 +43,29 @@ export const host: Host = {
   settings: () => invoke<Setting[]>("settings"),
   changeSettings: (changes) => invoke<SettingsChanged>("change_settings", { changes }),
   swarm: () => invoke<Swarm>("swarm"),
-  async follow(source, each) {
-    const to = new Channel<LogPiece>(each);
-    const number = await invoke<number>("follow", { source, to });
-    return () => void invoke("unfollow", { number });
+  follow: (source, each) => begin<LogPiece>("follow", { source }, each),
+  async shell(container, size, each) {
+    const to = new Channel<TerminalPiece>(each);
+    const number = await invoke<number>("open_terminal", { container, size, to });
+    // One after the other: two that are on their way at once may arrive the other way round.
+    let last: Promise<unknown> = Promise.resolve();
+    const tell = (command: string, more: Record<string, unknown> = {}) => {
+      last = last.then(() => invoke(command, { number, ...more }));
+    };
+    return {
+      type: (text) => tell("type_into", { text }),
+      resize: (size) => tell("resize_terminal", { size }),
+      drawn: () => void invoke("drawn", { number }),
+      end: () => tell("close_terminal"),
+    };
   },
+  images: () => invoke<Images>("images"),
+  imageHistory: (id) => invoke<ImageStep[]>("image_history", { id }),
+  pull: (name, each) => begin<PullPiece>("pull", { name }, each),
+  volumes: () => invoke<VolumeInfo[]>("volumes"),
+  volumeSizes: () => invoke<VolumeSize[]>("volume_sizes"),
+  networks: () => invoke<NetworkInfo[]>("networks"),
+  inspect: (thing, id) => invoke<string>("inspect", { thing, id }),
+  changes: (container) => invoke<FileChange[]>("changes", { container }),
+  usage: (container, each) => begin<Usage>("usage", { container }, each),
 };

@@ -124,9 +124,17 @@ export type Swarm = {
  */
 status: SwarmStatus, 
 /**
- * Tasks of all services that should run or have failed lately.
+ * By name.
  */
-tasks: Array<SwarmTask>, };
+nodes: Array<SwarmNode>, 
+/**
+ * Tasks of all services but those that have ended as they should.
+ */
+tasks: Array<SwarmTask>, 
+/**
+ * How each service is updated.
+ */
+updates: Array<RollingUpdate>, };
 
 /**
  * A replica at one moment of its life.
@@ -155,7 +163,75 @@ desired: string,
 /**
  * Why it is not there.
  */
-error: string | null, };
+error: string | null, 
+/**
+ * The node's id; null while it has none.
+ */
+node: string | null, 
+/**
+ * What it is made of.
+ */
+image: string, };
+
+/**
+ * An engine of the swarm.
+ */
+export type SwarmNode = { 
+/**
+ * The engine's id.
+ */
+id: string, 
+/**
+ * Its host's name.
+ */
+name: string, 
+/**
+ * `manager` or `worker`.
+ */
+role: string, 
+/**
+ * Whether it takes tasks.
+ */
+availability: Availability, 
+/**
+ * `ready`, `down`, … in the engine's words.
+ */
+state: string, 
+/**
+ * Whether it leads the managers.
+ */
+leader: boolean, };
+
+/**
+ * Whether a node takes tasks.
+ */
+export type Availability = "active" | "pause" | "drain";
+
+/**
+ * How the tasks of a service are replaced when it changes.
+ */
+export type RollingUpdate = { 
+/**
+ * The service's name.
+ */
+service: string, 
+/**
+ * Tasks at a time; 0 for all at once.
+ */
+parallelism: number, 
+/**
+ * Seconds between them.
+ */
+delay_s: number, 
+/**
+ * What the engine says of the last.
+ */
+message: string | null, };
+
+/**
+ * What the engine keeps besides containers.
+ */
+export type Stored = "image" | "volume" | "network" | "build-cache";
 
 /**
  * What a person can want.
@@ -192,7 +268,43 @@ service: string,
 /**
  * How many.
  */
-replicas: number, } | { "do": "refresh" };
+replicas: number, } | { "do": "update", 
+/**
+ * The service's name.
+ */
+service: string, 
+/**
+ * The image.
+ */
+image: string, 
+/**
+ * Tasks at a time; 0 for all at once.
+ */
+parallelism: number, 
+/**
+ * Seconds between them.
+ */
+delay_s: number, } | { "do": "node", 
+/**
+ * The engine's id.
+ */
+id: string, 
+/**
+ * Which.
+ */
+availability: Availability, } | { "do": "remove", 
+/**
+ * What it is.
+ */
+kind: Stored, 
+/**
+ * The engine's id; of a volume, its name.
+ */
+id: string, } | { "do": "prune", 
+/**
+ * The kind.
+ */
+kind: Stored, } | { "do": "refresh" };
 
 /**
  * What can happen to a container.
@@ -214,6 +326,263 @@ id: string, };
 export type LogPiece = { "piece": "text", 
 /**
  * With their line ends.
+ */
+text: string, } | { "piece": "end", 
+/**
+ * Why, if it is not as it should be.
+ */
+error: string | null, };
+
+/**
+ * All images, and the disk that they take.
+ */
+export type Images = { 
+/**
+ * The newest first.
+ */
+images: Array<Image>, 
+/**
+ * All their layers; one that several share counts once.
+ */
+layers_bytes: number, 
+/**
+ * What of it would come back if all were removed that nothing uses.
+ */
+reclaimable_bytes: number, 
+/**
+ * The build cache.
+ */
+cache_bytes: number, 
+/**
+ * What of it would come back.
+ */
+cache_reclaimable_bytes: number, };
+
+/**
+ * One image.
+ */
+export type Image = { 
+/**
+ * The engine's id.
+ */
+id: string, 
+/**
+ * With their tags; none when another image has taken them over.
+ */
+names: Array<string>, 
+/**
+ * When it was built, in seconds since the Unix epoch.
+ */
+created_s: number, 
+/**
+ * With its layers.
+ */
+size_bytes: number, 
+/**
+ * What of it other images share.
+ */
+shared_bytes: number, 
+/**
+ * Containers made of it, by name, those that have ended too.
+ */
+users: Array<string>, };
+
+/**
+ * A step of an image's making.
+ */
+export type ImageStep = { 
+/**
+ * When, in seconds since the Unix epoch.
+ */
+created_s: number, 
+/**
+ * What was done, in the builder's words.
+ */
+made_by: string, 
+/**
+ * What it has added to the image.
+ */
+size_bytes: number, };
+
+/**
+ * What the page gets of a pull.
+ */
+export type PullPiece = { "piece": "layer", 
+/**
+ * Its short id.
+ */
+id: string, 
+/**
+ * Where it is, in the engine's words.
+ */
+status: string, 
+/**
+ * Bytes that are there of this step.
+ */
+current: number, 
+/**
+ * Bytes that the step has; 0 where that is not known.
+ */
+total: number, } | { "piece": "note", 
+/**
+ * In the engine's words.
+ */
+text: string, } | { "piece": "end", 
+/**
+ * Why, if it is not as it should be.
+ */
+error: string | null, };
+
+/**
+ * One volume.
+ */
+export type VolumeInfo = { 
+/**
+ * Its name, which is its id too.
+ */
+name: string, 
+/**
+ * What keeps it.
+ */
+driver: string, 
+/**
+ * Compose's project.
+ */
+project: string | null, 
+/**
+ * Whether the engine has named it for one container.
+ */
+anonymous: boolean, 
+/**
+ * Containers that mount it, by name.
+ */
+users: Array<string>, };
+
+/**
+ * What a volume takes on the VM's disk.
+ */
+export type VolumeSize = { 
+/**
+ * The volume.
+ */
+name: string, 
+/**
+ * Null where its driver does not say.
+ */
+bytes: number | null, };
+
+/**
+ * One network.
+ */
+export type NetworkInfo = { 
+/**
+ * The engine's id.
+ */
+id: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * What makes it.
+ */
+driver: string, 
+/**
+ * `local`, or `swarm` for all nodes.
+ */
+scope: string, 
+/**
+ * Addresses in it, as `172.18.0.0/16`.
+ */
+subnets: Array<string>, 
+/**
+ * Whether nothing leads out of it.
+ */
+internal: boolean, 
+/**
+ * Whether the engine needs it and lets nobody remove it.
+ */
+own: boolean, 
+/**
+ * Containers in it, by name.
+ */
+users: Array<string>, };
+
+/**
+ * What can be looked at.
+ */
+export type Thing = "container" | "image" | "volume" | "network";
+
+/**
+ * A file that is not as in the image.
+ */
+export type FileChange = { 
+/**
+ * In the container.
+ */
+path: string, 
+/**
+ * How.
+ */
+kind: FileChangeKind, };
+
+/**
+ * How a file is not as in the image.
+ */
+export type FileChangeKind = "modified" | "added" | "deleted";
+
+/**
+ * What a container takes during one second.
+ */
+export type Usage = { 
+/**
+ * Per cent of one processor.
+ */
+cpu_percent: number, 
+/**
+ * Without files that are only kept in memory because there is room.
+ */
+memory_bytes: number, 
+/**
+ * What it may have; all of the VM's where it has no limit.
+ */
+memory_limit_bytes: number, 
+/**
+ * Read from disks, bytes a second.
+ */
+disk_read: number, 
+/**
+ * Written to disks, bytes a second.
+ */
+disk_written: number, 
+/**
+ * Received from networks, bytes a second.
+ */
+received: number, 
+/**
+ * Sent to networks, bytes a second.
+ */
+sent: number, };
+
+/**
+ * How many letters a terminal has.
+ */
+export type TerminalSize = { 
+/**
+ * In a line.
+ */
+columns: number, 
+/**
+ * Lines.
+ */
+rows: number, };
+
+/**
+ * What the page gets of a terminal.
+ */
+export type TerminalPiece = { "piece": "text", 
+/**
+ * Whole letters.
  */
 text: string, } | { "piece": "end", 
 /**

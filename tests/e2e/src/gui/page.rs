@@ -85,6 +85,13 @@ impl Page {
         })
     }
 
+    /// Types into an element.
+    pub(crate) fn keys(&self, css: &str, text: &str) -> Result<()> {
+        let element = self.element(css)?;
+        let path = format!("/element/{element}/value");
+        self.send("POST", &path, &json!({ "text": text })).map(drop)
+    }
+
     fn element(&self, css: &str) -> Result<String> {
         let wanted = json!({ "using": "css selector", "value": css });
         let element = self.send("POST", "/element", &wanted)?;

@@ -1,0 +1,211 @@
+//! Terminals at an engine that is played.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+
+const SIZE: TerminalSize = TerminalSize {
+    columns: 80,
+    rows: 24,
+};
+
+/// A container's id; what its terminal says first.
+const WITH_SHELL: &str = "with-shell";
+const WITHOUT_SHELL: &str = "without-shell";
+const FLOOD: &str = "flood";
+
+struct Played {
+    engine: Engine,
+    /// Scripts that were executed, and sizes.
+    asked: Arc<Mutex<Vec<String>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Played {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("docker.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let all = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let all = all.clone();
+                let service = service_fn(move |request| answer(all.clone(), request));
+                let connection = http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .with_upgrades();
+                tokio::spawn(connection);
+            }
+        });
+        Self {
+            engine: Engine::new(&socket),
+            asked,
+            _folder: folder,
+        }
+    }
+
+    async fn until_asked(&self, wanted: &str) {
+        let looks = async {
+            loop {
+                let found = self.asked.lock().unwrap().concat();
+                if found.contains(wanted) {
+                    return;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let came = timeout(Duration::from_secs(60), looks).await;
+        assert!(came.is_ok(), "{wanted}: {:?}", self.asked.lock().unwrap());
+    }
+}
+
+async fn answer(
+    asked: Arc<Mutex<Vec<String>>>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let path = request.uri().to_string();
+    let body = request.body_mut().collect().await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let mut response = Response::new(Full::default());
+    if path.ends_with("/exec") {
+        let script = body["Cmd"][2].as_str().unwrap().to_owned();
+        asked.lock().unwrap().push(script);
+        let container = path.rsplit('/').nth(1).unwrap();
+        *response.body_mut() = json!({ "Id": container }).to_string().into();
+    } else if path.contains("/resize") {
+        asked.lock().unwrap().push(path);
+    } else if body["Tty"] == true {
+        let container = path.rsplit('/').nth(1).unwrap().to_owned();
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert("connection", "Upgrade".parse().unwrap());
+        headers.insert("upgrade", "tcp".parse().unwrap());
+        tokio::spawn(async move {
+            let upgraded = hyper::upgrade::on(request).await.unwrap();
+            shell(&container, TokioIo::new(upgraded)).await;
+        });
+    }
+    Ok(response)
+}
+
+/// Echoes until it is told to exit.
+async fn shell(container: &str, mut terminal: TokioIo<Upgraded>) {
+    let first = match container {
+        WITHOUT_SHELL => "OCI runtime exec failed: exec: \"sh\": not found\r\n".to_owned(),
+        FLOOD => "y\n".repeat(1 << 20),
+        _ => "$ ".to_owned(),
+    };
+    let _ = terminal.write_all(first.as_bytes()).await;
+    let mut buffer = [0; 64];
+    while container == WITH_SHELL {
+        let count = terminal.read(&mut buffer).await.unwrap_or(0);
+        if count == 0 || buffer.starts_with(b"exit") {
+            return;
+        }
+        terminal.write_all(&buffer[..count]).await.unwrap();
+    }
+}
+
+/// What came to the page.
+#[derive(Clone, Default)]
+struct Shown {
+    pieces: usize,
+    text: String,
+    end: Option<Option<String>>,
+}
+
+fn open(played: &Played, terminals: &Terminals, container: &str) -> (u32, watch::Receiver<Shown>) {
+    let (shown, receiver) = watch::channel(Shown::default());
+    let number = terminals.open(
+        played.engine.clone(),
+        container.into(),
+        SIZE,
+        move |piece| {
+            shown.send_modify(|shown| match piece {
+                TerminalPiece::Text { text } => {
+                    shown.pieces += 1;
+                    shown.text += &text;
+                }
+                TerminalPiece::End { error } => shown.end = Some(error),
+            });
+            Ok(())
+        },
+    );
+    (number, receiver)
+}
+
+async fn until(shown: &mut watch::Receiver<Shown>, is_so: impl FnMut(&Shown) -> bool) {
+    let came = timeout(Duration::from_secs(60), shown.wait_for(is_so)).await;
+    assert!(matches!(came, Ok(Ok(_))), "it never came");
+}
+
+#[tokio::test]
+async fn a_shell_is_typed_into_until_it_ends() {
+    let (played, terminals) = (Played::new(), Terminals::default());
+    let (number, mut shown) = open(&played, &terminals, WITH_SHELL);
+    until(&mut shown, |shown| shown.text == "$ ").await;
+    terminals.tell(number, Input::Typed("grün".into()));
+    until(&mut shown, |shown| shown.text == "$ grün").await;
+    let (columns, rows) = (100, 30);
+    terminals.tell(number, Input::Size(TerminalSize { columns, rows }));
+    played.until_asked("h=30&w=100").await;
+    terminals.tell(number, Input::Typed("exit\r".into()));
+    until(&mut shown, |shown| shown.end == Some(None)).await;
+    let asked = played.asked.lock().unwrap().concat();
+    assert!(!asked.contains("kill"), "it has ended by itself: {asked}");
+}
+
+#[tokio::test]
+async fn who_leaves_a_terminal_ends_what_runs_in_it() {
+    let (played, terminals) = (Played::new(), Terminals::default());
+    let (number, mut shown) = open(&played, &terminals, WITH_SHELL);
+    until(&mut shown, |shown| shown.text == "$ ").await;
+    terminals.end(number);
+    played.until_asked("kill -HUP").await;
+    until(&mut shown, |shown| shown.end == Some(None)).await;
+}
+
+#[tokio::test]
+async fn a_container_without_a_shell_is_said_to_have_none() {
+    let (played, terminals) = (Played::new(), Terminals::default());
+    let (_, mut shown) = open(&played, &terminals, WITHOUT_SHELL);
+    until(&mut shown, |shown| shown.end.is_some()).await;
+    let shown = shown.borrow().clone();
+    assert!(shown.end.flatten().unwrap().contains("neither bash nor sh"));
+    assert_eq!(shown.text, "", "the engine's words are not the shell's");
+}
+
+#[tokio::test]
+async fn a_flood_waits_for_the_page() {
+    let (played, terminals) = (Played::new(), Terminals::default());
+    let (number, mut shown) = open(&played, &terminals, FLOOD);
+    until(&mut shown, |shown| shown.pieces == UNSEEN).await;
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(shown.borrow().pieces, UNSEEN);
+    terminals.tell(number, Input::Drawn);
+    until(&mut shown, |shown| shown.pieces == UNSEEN + 1).await;
+}
+
+#[test]
+fn no_letter_is_torn_and_no_byte_waits_for_ever() {
+    let mut letters = Letters::default();
+    let text = "grün €".as_bytes();
+    assert_eq!(letters.whole(&text[..3]), "gr");
+    assert_eq!(letters.whole(&text[3..7]), "ün ");
+    assert_eq!(letters.whole(&text[7..]), "€");
+    assert_eq!(letters.whole(b"\xff a \xe2"), "\u{fffd} a ");
+    assert_eq!(letters.whole(b"b"), "\u{fffd}b");
+}

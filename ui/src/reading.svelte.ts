@@ -1,0 +1,43 @@
+// What a pane has read of the engine, and reads again whenever something happens there.
+
+import type { AppState } from "./app.svelte";
+import { reason } from "./host";
+
+export class Reading<T> {
+  /** What was read last. */
+  value = $state.raw<T | null>(null);
+  /** Why it was not read, one sentence. */
+  trouble = $state<string | null>(null);
+  private reads = false;
+  private again = false;
+
+  /** For the life of a component. A VM that sleeps is not asked. */
+  constructor(
+    app: AppState,
+    private readonly read: () => Promise<T>,
+  ) {
+    $effect(() => {
+      void app.view.engine_news;
+      if (app.awake) void this.now();
+    });
+  }
+
+  /** Reads it; one at a time, and once more if something has happened meanwhile. */
+  async now(): Promise<void> {
+    if (this.reads) {
+      this.again = true;
+      return;
+    }
+    this.reads = true;
+    do {
+      this.again = false;
+      try {
+        this.value = await this.read();
+        this.trouble = null;
+      } catch (error) {
+        this.trouble = reason(error);
+      }
+    } while (this.again);
+    this.reads = false;
+  }
+}

@@ -1,0 +1,214 @@
+import { render, screen, waitFor, within } from "@testing-library/svelte";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import App from "../src/App.svelte";
+import { PATIENCE_MS } from "../src/attention.svelte";
+import { type Fake, makeFake } from "../src/host/fake";
+import { moves, picture, tone } from "../src/topology";
+import { percent, rate } from "../src/words";
+import { standIn } from "./browser";
+
+let host: Fake;
+
+beforeEach(() => {
+  standIn();
+  host = makeFake();
+});
+
+afterEach(() => vi.useRealTimers());
+
+async function open(place: string) {
+  location.hash = `#/${place}`;
+  const page = render(App, { host });
+  await screen.findByText("Running");
+  return page;
+}
+
+const click = (name: string | RegExp, role = "button") => screen.getByRole(role, { name }).click();
+
+function type(input: HTMLInputElement, text: string) {
+  input.value = text;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+test("an image that nothing uses is removed after a question, one in use is not", async () => {
+  await open("images");
+  await screen.findByText("postgres:17");
+  const used = screen.getByRole<HTMLButtonElement>("button", { name: "Remove postgres:17" });
+  expect(used.disabled).toBe(true);
+  expect(used.title).toContain("shop-db-1");
+  click("Remove node:22-slim");
+  await screen.findByText(/only built here is lost/);
+  expect(host.done).toEqual([]);
+  within(screen.getByRole("dialog")).getByRole("button", { name: "Remove" }).click();
+  await waitFor(() => expect(screen.queryByText("node:22-slim")).toBeNull());
+  expect(host.done).toEqual([{ do: "remove", kind: "image", id: "sha256:node22slim00" }]);
+});
+
+test("unused images go together, and it says how much comes back", async () => {
+  await open("images");
+  await screen.findByText("postgres:17");
+  click("Remove unused…");
+  const question = await screen.findByRole("dialog");
+  expect(question.textContent).toContain("2 unused images");
+  expect(question.textContent).toContain("259 MiB of disk come back");
+  within(question).getByRole("button", { name: "Remove" }).click();
+  await waitFor(() => expect(host.done).toEqual([{ do: "prune", kind: "image" }]));
+  await screen.findByText("5 images");
+});
+
+test("a pull shows each layer, and can be cancelled", async () => {
+  await open("images");
+  type(await screen.findByRole<HTMLInputElement>("textbox", { name: "Pull" }), "nginx");
+  await waitFor(() =>
+    expect(screen.getByRole<HTMLButtonElement>("button", { name: "Pull" }).disabled).toBe(false),
+  );
+  click("Pull");
+  await waitFor(() => expect(host.pulling).not.toBeNull());
+  expect(host.pulls).toEqual(["nginx"]);
+  const layer = { piece: "layer", id: "0123456789ab", status: "Downloading" } as const;
+  host.pulling?.({ ...layer, current: 2 ** 20, total: 2 ** 22 });
+  const bar = await screen.findByRole<HTMLProgressElement>("progressbar");
+  expect([bar.value, bar.max]).toEqual([2 ** 20, 2 ** 22]);
+  click("Cancel");
+  await screen.findByText("The pull was cancelled.");
+  expect(host.pulling).toBeNull();
+});
+
+test("a pull that fails says why in the engine's words", async () => {
+  await open("images");
+  type(await screen.findByRole<HTMLInputElement>("textbox", { name: "Pull" }), "nowhere");
+  await waitFor(() =>
+    expect(screen.getByRole<HTMLButtonElement>("button", { name: "Pull" }).disabled).toBe(false),
+  );
+  click("Pull");
+  await waitFor(() => expect(host.pulling).not.toBeNull());
+  host.pulling?.({ piece: "end", error: "pull access denied for nowhere" });
+  expect((await screen.findByRole("alert")).textContent).toContain("access denied");
+});
+
+test("the question before volumes go names those that somebody has named", async () => {
+  await open("volumes");
+  await screen.findByText("shop_old");
+  click("Remove unused…");
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain("shop_old"));
+  expect(question.textContent).not.toContain("shop_db");
+  within(question).getByRole("button", { name: "Remove" }).click();
+  await waitFor(() => expect(screen.queryByText("shop_old")).toBeNull());
+  await screen.findByText("2 volumes");
+});
+
+test("networks of the engine stay", async () => {
+  await open("networks");
+  await screen.findByText("trial");
+  const own = screen.getByRole<HTMLButtonElement>("button", { name: "Remove bridge" });
+  expect(own.disabled).toBe(true);
+  click("Remove trial");
+  within(await screen.findByRole("dialog"))
+    .getByRole("button", { name: "Remove" })
+    .click();
+  await waitFor(() => expect(screen.queryByText("trial")).toBeNull());
+});
+
+test("what the engine knows of a container is searched", async () => {
+  await open("containers/inspect/id-shop-web-1");
+  await screen.findByText("47 lines");
+  type(screen.getByRole<HTMLInputElement>("searchbox"), "label-3");
+  await screen.findByText("11 of 47 lines");
+});
+
+test("files that a container has changed are listed", async () => {
+  await open("containers/files/id-shop-web-1");
+  await screen.findByText("/app/uploads/photo.jpg");
+  await screen.findByText("5 files");
+});
+
+test("what containers take is told while somebody looks, and no longer", async () => {
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  const page = await open("containers");
+  await waitFor(() => expect(host.watched.size).toBe(7));
+  await vi.advanceTimersByTimeAsync(PATIENCE_MS + 1000);
+  expect(host.watched.size).toBe(0);
+  dispatchEvent(new Event("pointermove"));
+  await waitFor(() => expect(host.watched.size).toBe(7));
+
+  // A window that is minimized, or on another desktop.
+  const seen = vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
+  document.dispatchEvent(new Event("visibilitychange"));
+  await waitFor(() => expect(host.watched.size).toBe(0));
+  seen.mockRestore();
+  document.dispatchEvent(new Event("visibilitychange"));
+  await waitFor(() => expect(host.watched.size).toBe(7));
+
+  // A VM that sleeps is not woken for it.
+  host.becomeState("running", true);
+  await waitFor(() => expect(host.watched.size).toBe(0));
+  host.becomeState("running");
+  await waitFor(() => expect(host.watched.size).toBe(7));
+
+  // Who has ended takes nothing.
+  click("Stop registry");
+  await waitFor(() => expect(host.watched.has("id-registry")).toBe(false));
+  page.unmount();
+  await waitFor(() => expect(host.watched.size).toBe(0));
+});
+
+test("a service gets another image, a few tasks at a time", async () => {
+  await open("swarm");
+  await screen.findByRole("button", { name: "Update web" });
+  click("Update web");
+  const image = await screen.findByRole<HTMLInputElement>("textbox", { name: "Image" });
+  expect(image.value).toBe("nginx:1.29");
+  type(image, "nginx:1.30");
+  click("Start the update");
+  await screen.findByText("1: preparing");
+  await screen.findByText("update in progress");
+  expect(host.done).toEqual([
+    { do: "update", service: "web", image: "nginx:1.30", parallelism: 2, delay_s: 5 },
+  ]);
+});
+
+test("a node is drained after a question, and activated without one", async () => {
+  await open("swarm");
+  await screen.findByRole("button", { name: "Drain attic" });
+  click("Drain attic");
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain("Other nodes take their place"));
+  expect(host.done).toEqual([]);
+  within(question).getByRole("button", { name: "Drain" }).click();
+  await screen.findByRole("button", { name: "Activate attic" });
+  click("Activate attic");
+  await waitFor(() => expect(screen.queryByRole("button", { name: "Activate attic" })).toBeNull());
+  expect(host.done.map((action) => action.do)).toEqual(["node", "node"]);
+});
+
+test("each task stands in its node, and those without one wait beside", async () => {
+  const swarm = await makeFake().swarm();
+  expect(moves(swarm)).toBe(false);
+  expect(picture(swarm).nodes.map(({ of }) => of?.name)).toEqual(["coracle", "attic"]);
+  const first = swarm.tasks[0]!;
+  swarm.tasks.push({ ...first, id: "new", node: null, state: "pending" });
+  const drawn = picture(swarm);
+  expect(drawn.nodes.map(({ of }) => of?.name)).toEqual(["coracle", "attic", undefined]);
+  const inside = (id: string, index: number) => {
+    const task = drawn.tasks.find(({ of }) => of.id === id)!;
+    const node = drawn.nodes[index]!;
+    return task.y > node.y && task.y < node.y + node.height;
+  };
+  expect([inside("web-2", 1), inside("new", 2), inside("web-2", 0)]).toEqual([true, true, false]);
+  expect(moves(swarm)).toBe(true);
+});
+
+test("a task's colour says where it goes", async () => {
+  const task = (await makeFake().swarm()).tasks[0]!;
+  const of = (state: string, desired: string) => tone({ ...task, state, desired });
+  expect(of("running", "running")).toBe("good");
+  expect(of("preparing", "ready")).toBe("moves");
+  expect(of("running", "shutdown")).toBe("leaves");
+  expect(of("rejected", "shutdown")).toBe("bad");
+});
+
+test("shares and rates are short", () => {
+  expect([0.24, 9.96, 10.4, 250].map(percent)).toEqual(["0.2 %", "10 %", "10 %", "250 %"]);
+  expect(rate(1536.4)).toBe("1.5 KiB/s");
+});
