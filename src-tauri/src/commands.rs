@@ -9,6 +9,8 @@ use tauri::ipc::Channel;
 use tauri::{State, command};
 
 use crate::controller::{Handle, Wish, failed};
+use crate::edits::{self, EditPiece};
+use crate::login;
 use crate::logs::{Followed, LogPiece, LogSource};
 use crate::tray::menu::Choice;
 use crate::view::{Action, Swarm, View};
@@ -65,6 +67,18 @@ pub(crate) async fn change_settings(
     changed.map_err(|error| failed(&error))
 }
 
+/// Whether the app comes into the tray with the person's session.
+#[command]
+pub(crate) fn starts_at_login() -> Result<bool, ApiError> {
+    login::is_on()
+}
+
+/// From now on it does, or does not.
+#[command]
+pub(crate) fn start_at_login(on: bool) -> Result<(), ApiError> {
+    login::turn(on)
+}
+
 /// The swarm with its tasks.
 #[command]
 pub(crate) async fn swarm(followed: State<'_, Followed>) -> Result<Swarm, ApiError> {
@@ -82,12 +96,21 @@ pub(crate) fn follow(
     followed: State<'_, Followed>,
     source: LogSource,
     to: Channel<LogPiece>,
-) -> Result<u32, ApiError> {
-    let over = |_| ApiError::new(ErrorCode::Internal, "The page has gone.");
-    followed.begin(source, move |piece| to.send(piece).map_err(over))
+) -> u32 {
+    followed.begin(source, move |piece| to.send(piece).map_err(gone))
 }
 
-/// Ends what [`follow`] began.
+/// Sends edits on their way to the page; the number ends it.
+#[command]
+pub(crate) fn watch(followed: State<'_, Followed>, to: Channel<EditPiece>) -> u32 {
+    edits::begin(&followed, move |piece| to.send(piece).map_err(gone))
+}
+
+fn gone(_: tauri::Error) -> ApiError {
+    ApiError::new(ErrorCode::Internal, "The page has gone.")
+}
+
+/// Ends what [`follow`] or [`watch`] began.
 #[command]
 pub(crate) fn unfollow(followed: State<'_, Followed>, number: u32) {
     followed.end(number);

@@ -14,7 +14,7 @@ use bollard::{ClientVersion, Docker};
 use coracle_daemon_api::{ApiError, ErrorCode};
 use futures::{Stream, StreamExt};
 
-pub(crate) use follow::follow;
+pub(crate) use follow::{Found, follow};
 
 use crate::view::{Container, ContainerVerb, PublishedPort, SwarmTask};
 
@@ -42,6 +42,11 @@ impl Engine {
         Self {
             socket: socket.into(),
         }
+    }
+
+    /// Where it listens on this host.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// All containers, by project and name.
@@ -172,6 +177,7 @@ fn container(summary: ContainerSummary) -> Container {
             "com.docker.swarm.service.name",
         ]),
         service: label(&["com.docker.compose.service"]),
+        folder: label(&["com.docker.compose.project.working_dir"]),
         name: summary
             .names
             .iter()

@@ -1,4 +1,4 @@
-//! Logs that the page follows, each in a task of its own.
+//! What the page follows, each in a task of its own; of that the logs.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -50,7 +50,7 @@ pub(crate) enum LogPiece {
     },
 }
 
-/// The logs that are followed now, and whom they are asked of.
+/// What is followed now, and whom it is asked of.
 #[derive(Debug)]
 pub(crate) struct Followed {
     pub(crate) client: Client,
@@ -73,9 +73,9 @@ impl Followed {
         &self,
         source: LogSource,
         to: impl Fn(LogPiece) -> Result<(), ApiError> + Send + Sync + 'static,
-    ) -> Result<u32, ApiError> {
+    ) -> u32 {
         let (client, engine) = (self.client.clone(), self.engine.clone());
-        let task = tauri::async_runtime::spawn(async move {
+        self.spawn(async move {
             let mut lines = Lines::default();
             let mut send = |bytes: &[u8]| match lines.whole(bytes) {
                 Some(text) => to(LogPiece::Text { text }).is_ok(),
@@ -92,13 +92,18 @@ impl Followed {
             }
             let error = ended.err().map(|error| error.message);
             let _ = to(LogPiece::End { error });
-        });
+        })
+    }
+
+    /// Goes on until it ends by itself or [`end`](Self::end) gets the number.
+    pub(crate) fn spawn(&self, follow: impl Future<Output = ()> + Send + 'static) -> u32 {
+        let task = tauri::async_runtime::spawn(follow);
         let mut tasks = self.lock();
         tasks.0 = tasks.0.wrapping_add(1);
         let number = tasks.0;
         tasks.1.retain(|_, task| !task.is_finished());
         tasks.1.insert(number, task.inner().abort_handle());
-        Ok(number)
+        number
     }
 
     /// Ends one.

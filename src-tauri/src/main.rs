@@ -9,10 +9,13 @@ mod commands;
 mod controller;
 mod daemon;
 mod desktop;
+mod edits;
 mod engine;
 mod launch;
+mod login;
 mod logs;
 mod platform;
+mod sample;
 mod tray;
 mod view;
 

@@ -4,10 +4,12 @@ import { expect, test } from "@playwright/test";
 const PANES = [
   ["containers", "containers"],
   ["container-logs", "containers/logs/id-shop-web-1"],
+  ["debug", "debug/attach/shop-web-1"],
   ["snapshots", "snapshots"],
   ["swarm", "swarm"],
   ["logs", "logs/daemon"],
   ["settings", "settings"],
+  ["welcome", "welcome"],
   ["about", "about"],
 ] as const;
 

@@ -1,6 +1,7 @@
 // What the whole page shares: what is known, where it is, what failed.
 
 import { getContext, setContext } from "svelte";
+import { type Edits, follow, NO_EDITS } from "./edits";
 import { type End, type Host, reason } from "./host";
 import type { Action, View } from "./host/types";
 
@@ -10,6 +11,7 @@ const NOTHING: View = {
   containers: null,
   snapshots: [],
   debug_sessions: [],
+  swarm: null,
   doing: null,
   engine_news: 0,
 };
@@ -29,6 +31,11 @@ export class AppState {
   /** One sentence, until it is put away. */
   trouble = $state<string | null>(null);
   question = $state.raw<Question | null>(null);
+
+  /** Saves of files that containers mount; they stay while another pane is shown. */
+  edits = $state.raw<Edits>(NO_EDITS);
+  /** Why no more edits come. */
+  editsEnded = $state<string | null>(null);
 
   constructor(readonly host: Host) {}
 
@@ -68,6 +75,26 @@ export class AppState {
       this.trouble = reason(error);
       return false;
     }
+  }
+
+  /** Follows edits; what it returns ends that. */
+  followEdits(): End {
+    this.editsEnded = null;
+    let over = false;
+    const begun = this.host
+      .watch((piece) => {
+        if (over) return;
+        if (piece.piece === "step") this.edits = follow(this.edits, piece.line);
+        else this.editsEnded = piece.error;
+      })
+      .catch((error: unknown): End => {
+        this.editsEnded = reason(error);
+        return () => {};
+      });
+    return () => {
+      over = true;
+      void begun.then((end) => end());
+    };
   }
 
   ask(question: Question) {

@@ -5,6 +5,7 @@ mod desktop;
 mod lost;
 mod menu;
 mod page;
+mod story;
 mod tray;
 mod used;
 
@@ -19,5 +20,12 @@ pub(crate) const SUITE: Suite = Suite {
         used::a_second_app_is_the_first,
         lost::a_daemon_that_hangs,
         lost::a_daemon_that_is_killed,
+        lost::a_daemon_of_a_newer_version,
     ],
+};
+
+/// Without the shared VM: it is about the first one.
+pub(crate) const STORY: Suite = Suite {
+    name: "gui",
+    tests: tests![story::from_the_first_run_to_quit],
 };

@@ -6,6 +6,8 @@ import type {
   Action,
   ApiError,
   Container,
+  Debugged,
+  EditPiece,
   LogPiece,
   LogSource,
   Setting,
@@ -13,6 +15,7 @@ import type {
   Swarm,
   View,
   VmState,
+  WatchLine,
 } from "./types";
 
 function status(state: VmState): Status {
@@ -26,6 +29,7 @@ function status(state: VmState): Status {
       disk_bytes: 64 * 2 ** 30,
       disk_used_bytes: 6.3 * 2 ** 30,
       usage: null,
+      cpu_percent: null,
       uptime_s: null,
       restarts: 0,
       last_error: null,
@@ -72,6 +76,7 @@ function container(
     state,
     status: state === "running" ? "Up 3 minutes" : "Exited (137) 2 hours ago",
     project,
+    folder: project && `/home/user/${project}`,
     service: project && name.replace(`${project}-`, "").replace(/-\d+$/, ""),
     ports: port ? [{ host: port[0], container: port[1] }] : [],
   };
@@ -171,6 +176,70 @@ const SWARM: Swarm = {
   ],
 };
 
+/** A save of each kind: with a new answer after a reload, and with none. */
+const STEPS: WatchLine[] = [
+  {
+    step: "watching",
+    containers: [
+      { name: "shop-web-1", service: "web", addresses: ["127.0.0.1:8080"], reloads: true },
+      { name: "voting-app-worker-1", service: "worker", addresses: [], reloads: false },
+    ],
+  },
+  {
+    step: "delivered",
+    save: 1,
+    paths: ["/home/user/voting-app/worker/worker.c"],
+    overflow: false,
+    containers: ["voting-app-worker-1"],
+    seen_ms: 0.4,
+    delivered_ms: 3.1,
+  },
+  {
+    step: "delivered",
+    save: 2,
+    paths: ["/home/user/shop/style.css", "/home/user/shop/server.js"],
+    overflow: false,
+    containers: ["shop-web-1"],
+    seen_ms: 0.3,
+    delivered_ms: 4.2,
+  },
+  {
+    step: "reloaded",
+    save: 2,
+    container: "shop-web-1",
+    action: "restart",
+    reloaded_ms: 121.5,
+    error: null,
+  },
+  {
+    step: "answered",
+    save: 2,
+    container: "shop-web-1",
+    address: "127.0.0.1:8080",
+    answered_ms: 389.7,
+    slowest: "program",
+    slowest_ms: 268.2,
+  },
+];
+
+function session(id: number, container: string, pid: number | null): Debugged {
+  return {
+    id,
+    target: container,
+    container,
+    pid: pid ?? 18,
+    command: ["/usr/bin/node", "server.js"],
+    runtime: "node",
+    address: `127.0.0.1:${9228 + id}`,
+    paths: [{ local: "/home/user/shop", remote: "/app" }],
+    configuration: {},
+    note: null,
+    existing: false,
+    written: null,
+    connect: `node inspect 127.0.0.1:${9228 + id}`,
+  };
+}
+
 const refusal = (message: string): ApiError => ({ code: "invalid-input", message });
 
 /** What tests see of it. */
@@ -178,6 +247,8 @@ export interface Fake extends Host {
   /** All that was done, in order. */
   done: Action[];
   browsed: number[];
+  /** Whether it starts with the session. */
+  atLogin: boolean;
   /** Changes what is known, as the daemon would. */
   become(change: Partial<View>): void;
   becomeState(state: VmState, asleep?: boolean): void;
@@ -212,6 +283,7 @@ export function makeFake(search = ""): Fake {
       },
     ],
     debug_sessions: [],
+    swarm: SWARM.status,
     doing: null,
     engine_news: 0,
   };
@@ -252,6 +324,12 @@ export function makeFake(search = ""): Fake {
       case "start":
       case "restart":
         return becomeState("running");
+      case "start-daemon":
+        return becomeState("stopped");
+      case "run-sample": {
+        const web = container("first-sample-web-1", "first-sample", "busybox:stable", [8080, 80]);
+        return become({ containers: [...(view.containers ?? []), web] });
+      }
       case "suspend":
         return becomeState("suspended");
       case "shut-down":
@@ -270,6 +348,15 @@ export function makeFake(search = ""): Fake {
         };
         return become({ snapshots: [...view.snapshots, taken] });
       }
+      case "debug": {
+        const all = view.debug_sessions;
+        const id = (all.at(-1)?.id ?? 0) + 1;
+        return become({ debug_sessions: [...all, session(id, action.target, action.pid)] });
+      }
+      case "stop-debug":
+        return become({
+          debug_sessions: view.debug_sessions.filter((one) => one.id !== action.id),
+        });
       case "delete-snapshot":
         return become({ snapshots: view.snapshots.filter((one) => one.name !== action.name) });
       case "scale": {
@@ -294,6 +381,7 @@ export function makeFake(search = ""): Fake {
   const fake: Fake = {
     done: [],
     browsed: [],
+    atLogin: false,
     failNext: null,
     become,
     becomeState,
@@ -333,10 +421,19 @@ export function makeFake(search = ""): Fake {
         restart_needed: changed.some((one) => one.needs_restart),
       });
     },
+    startsAtLogin: () => Promise.resolve(fake.atLogin),
+    startAtLogin(on) {
+      fake.atLogin = on;
+      return Promise.resolve();
+    },
     swarm: () => Promise.resolve(structuredClone(swarm)),
     follow(source: LogSource, each: (piece: LogPiece) => void) {
       const lines = Array.from({ length: lineCount }, (_, index) => line(source, index));
       const timer = setTimeout(() => each({ piece: "text", text: lines.join("") }));
+      return Promise.resolve(() => clearTimeout(timer));
+    },
+    watch(each: (piece: EditPiece) => void) {
+      const timer = setTimeout(() => STEPS.forEach((line) => each({ piece: "step", line })));
       return Promise.resolve(() => clearTimeout(timer));
     },
   };

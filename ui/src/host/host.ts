@@ -3,6 +3,7 @@
 import type {
   Action,
   ApiError,
+  EditPiece,
   LogPiece,
   LogSource,
   Setting,
@@ -32,9 +33,14 @@ export interface Host {
   browse(port: number): Promise<void>;
   settings(): Promise<Setting[]>;
   changeSettings(changes: SettingChange[]): Promise<SettingsChanged>;
+  /** Whether the app comes into the tray with the person's session. */
+  startsAtLogin(): Promise<boolean>;
+  startAtLogin(on: boolean): Promise<void>;
   swarm(): Promise<Swarm>;
   /** A log from its beginning and as it grows. */
   follow(source: LogSource, each: (piece: LogPiece) => void): Promise<End>;
+  /** Edits on their way into containers. */
+  watch(each: (piece: EditPiece) => void): Promise<End>;
 }
 
 /** The sentence of a failure, whatever was thrown. */
