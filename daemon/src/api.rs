@@ -1,7 +1,7 @@
 //! The daemon's API: HTTP over its private socket.
 
 mod answer;
-mod debug;
+pub(crate) mod debug;
 mod logs;
 mod news;
 mod progress;
@@ -11,7 +11,7 @@ mod shell;
 mod swarm;
 mod watch;
 
-use coracle_daemon_api::{ApiError, ErrorCode, Status};
+use coracle_daemon_api::{ApiError, DaemonNews, ErrorCode};
 use coracle_file_events::FileEvents;
 use coracle_guest_api::mux::Guests;
 use coracle_host_paths::HostPaths;
@@ -43,7 +43,7 @@ impl Api {
 #[derive(Clone)]
 pub(crate) struct Daemon {
     events: mpsc::Sender<Event>,
-    status: tokio::sync::watch::Receiver<Status>,
+    news: tokio::sync::watch::Receiver<DaemonNews>,
     paths: HostPaths,
     guests: Guests,
     debugging: Sessions,
@@ -51,10 +51,10 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// `status` holds the status after each change.
+    /// `news` holds what is known after each change.
     pub(crate) fn new(
         events: mpsc::Sender<Event>,
-        status: tokio::sync::watch::Receiver<Status>,
+        news: tokio::sync::watch::Receiver<DaemonNews>,
         paths: HostPaths,
         guests: Guests,
         debugging: Sessions,
@@ -62,7 +62,7 @@ impl Daemon {
     ) -> Self {
         Self {
             events,
-            status,
+            news,
             paths,
             guests,
             debugging,

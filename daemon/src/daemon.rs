@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coracle_daemon_api::{
-    ApiError, ErrorCode, Progress, Reclaimed, SettingChange, SettingsChanged, Stage, StartOptions,
-    Status, StopOptions, VmState,
+    ApiError, DaemonNews, ErrorCode, Progress, Reclaimed, SettingChange, SettingsChanged, Stage,
+    StartOptions, Status, StopOptions, VmState,
 };
 use coracle_engine_proxy::{EngineAccess, MountPolicy};
 use coracle_file_events::FileEvents;
@@ -65,13 +65,14 @@ pub async fn run(
     };
     let context = Context::new(paths.clone(), options, settings, sockets, events.clone());
     let lifecycle = Lifecycle::new(context);
-    let (status, status_now) = watch::channel(status::of(&lifecycle));
+    let (news, news_now) = watch::channel(status::news(&lifecycle, None));
+    let mut sessions = debugging.changed();
     let listener = claim.listen(&paths.daemon_socket())?;
     let api = Api::serve(
         listener,
         api::Daemon::new(
             events.clone(),
-            status_now,
+            news_now,
             paths,
             guests,
             debugging,
@@ -86,6 +87,7 @@ pub async fn run(
                 Some(()) = signals.recv() => Event::Terminate,
                 Ok(()) = ports.changed() => Event::PortsChanged,
                 Ok(()) = files.changed() => Event::FilesChanged,
+                Ok(()) = sessions.changed() => Event::DebuggingChanged,
                 else => return,
             };
             if events.send(event).await.is_err() {
@@ -101,7 +103,7 @@ pub async fn run(
     let mut daemon = Daemon {
         lifecycle,
         store,
-        status,
+        news,
         waiters: Waiters::default(),
         agent_wanted: Vec::new(),
         events: receiver,
@@ -123,7 +125,7 @@ const SUSPENDING: Duration = Duration::from_secs(120);
 struct Daemon {
     lifecycle: Lifecycle,
     store: Store,
-    status: watch::Sender<Status>,
+    news: watch::Sender<DaemonNews>,
     waiters: Waiters,
     /// Those who want a way to the guest agent.
     agent_wanted: Vec<oneshot::Sender<Result<Opener, ApiError>>>,
@@ -150,7 +152,7 @@ impl Daemon {
                 fits,
                 progress,
             } => self.restore(&name, fits, progress),
-            Event::PortsChanged | Event::FilesChanged => {}
+            Event::PortsChanged | Event::FilesChanged | Event::DebuggingChanged => {}
             Event::Wanted => self.lifecycle.feed(Input::Wanted),
             Event::Terminate => self.ending = true,
         }
@@ -340,20 +342,25 @@ impl Daemon {
                 _ => self.waiters.refuse(goal, &error),
             }
         }
-        let status = status::of(&self.lifecycle);
-        if let Some(outcome) = self.lifecycle.context.snapshot_outcome.take() {
-            let outcome = outcome.map(|()| status.clone());
+        let outcome = self.lifecycle.context.snapshot_outcome.take();
+        let news = {
+            let last = self.news.borrow();
+            let is_as_it_was = outcome.is_none() && last.status.vm.state == self.lifecycle.state();
+            status::news(&self.lifecycle, is_as_it_was.then_some(&*last))
+        };
+        if let Some(outcome) = outcome {
+            let outcome = outcome.map(|()| news.status.clone());
             self.waiters.conclude(Goal::Snapshot, &outcome);
         }
-        self.waiters.settle(&status);
+        self.waiters.settle(&news.status);
         if !self.lifecycle.is_on_its_way() {
             for reply in std::mem::take(&mut self.agent_wanted) {
                 let _ = reply.send(self.live().map(|(_, opener)| opener));
             }
         }
-        self.status.send_if_modified(|last| {
-            let changed = *last != status;
-            *last = status;
+        self.news.send_if_modified(|last| {
+            let changed = *last != news;
+            *last = news;
             changed
         });
     }

@@ -7,7 +7,7 @@ use coracle_daemon_api::{
 use coracle_guest_api::HelloReply;
 use coracle_guest_api::mux::Opener;
 use coracle_guest_api::status::{AgentEvent, AgentStatus};
-use coracle_vm_driver::{ByteStream, RunningVm, VmEvent};
+use coracle_vm_driver::{ByteStream, RunningVm, VmEvent, VmUsage};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::guest::NotLeft;
@@ -31,6 +31,8 @@ pub(crate) enum Event {
     FilesChanged,
     /// Somebody uses a VM that was suspended because nobody did.
     Wanted,
+    /// There is another list of debug sessions.
+    DebuggingChanged,
     /// The process was asked to end.
     Terminate,
 }
@@ -78,6 +80,8 @@ pub(crate) enum RunEvent {
     EngineAnswered(EngineFacts),
     /// The VM was put to sleep, or has been woken.
     Asleep(bool),
+    /// What it takes from the host, and of the processors in percent of one.
+    Taken(VmUsage, u64),
     /// It has slept for long, and nobody has anything open that ends with its memory's way to the disk.
     Unused,
     /// A [`Deadline`](crate::vm::Deadline) has passed.

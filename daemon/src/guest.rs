@@ -182,6 +182,7 @@ impl Session {
                 behind,
                 idle,
                 reporter,
+                told: None,
             };
             sleeper.spawn()
         });

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coracle_guest_api::mux::Opener;
-use coracle_vm_driver::Vm;
+use coracle_vm_driver::{Vm, VmUsage};
 use hyper::{Method, StatusCode};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -32,6 +32,10 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// What goes over the guest's network of itself in the time of silence, in bytes: announcements of the router.
 const OWN_BYTES: u64 = 1024;
 
+/// Steps in which clients hear of the VM's memory and share of a processor: each is an event for all of them.
+const MEMORY_STEP: u64 = 64 << 20;
+const CPU_STEP: u64 = 5;
+
 /// Between two attempts to let a VM go on.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -54,6 +58,8 @@ pub(crate) struct Sleeper {
     pub(crate) behind: Arc<Notify>,
     pub(crate) idle: watch::Receiver<Idle>,
     pub(crate) reporter: Reporter,
+    /// What was told last of its memory and of the processors, in steps.
+    pub(crate) told: Option<(u64, u64)>,
 }
 
 impl Sleeper {
@@ -94,24 +100,31 @@ impl Sleeper {
         let mut looked = Look::at(&self.opener, &*self.vm).await;
         loop {
             let idle = *self.idle.borrow_and_update();
-            let Some(after) = idle.after else {
-                // The sender never goes before the VM.
-                let _ = self.idle.changed().await;
-                since = Instant::now();
-                continue;
-            };
+            let pause = idle.after.map_or(LONGEST, |after| after / LOOKS);
             tokio::select! {
-                () = sleep((after / LOOKS).clamp(SHORTEST, LONGEST)) => {}
+                () = sleep(pause.clamp(SHORTEST, LONGEST)) => {}
                 Ok(()) = self.idle.changed() => {}
             }
             let now = Look::at(&self.opener, &*self.vm).await;
-            if now.is_busy_since(&looked, idle.cpu_percent) {
+            self.tell(&now, &looked).await;
+            if idle.after.is_none() || now.is_busy_since(&looked, idle.cpu_percent) {
                 since = now.at;
             }
             looked = now;
-            if since.elapsed() >= after {
+            if idle.after.is_some_and(|after| since.elapsed() >= after) {
                 return looked.pieces;
             }
+        }
+    }
+
+    /// Tells what the VM takes when that is another figure than last.
+    async fn tell(&mut self, now: &Look, earlier: &Look) {
+        let Some((usage, percent)) = now.taken_since(earlier) else {
+            return;
+        };
+        let rough = (usage.resident_bytes / MEMORY_STEP, percent / CPU_STEP);
+        if self.told.replace(rough) != Some(rough) {
+            self.reporter.send(RunEvent::Taken(usage, percent)).await;
         }
     }
 
@@ -156,7 +169,7 @@ impl Sleeper {
     }
 
     /// Pauses the VM until somebody writes to it.
-    async fn sleep(&self) {
+    async fn sleep(&mut self) {
         let Some(suspend) = self.vm.suspend() else {
             return;
         };
@@ -167,6 +180,7 @@ impl Sleeper {
             }
             Err(error) => tracing::warn!(%error, "the VM cannot be put to sleep"),
         }
+        self.told = None;
         self.wanted().await;
         while let Err(error) = suspend.unpause().await {
             tracing::warn!(%error, "the VM does not wake up");
@@ -183,7 +197,7 @@ struct Look {
     at: Instant,
     pieces: u64,
     is_owed: bool,
-    cpu_ms: Option<u64>,
+    usage: Option<VmUsage>,
 }
 
 impl Look {
@@ -193,17 +207,26 @@ impl Look {
             at: Instant::now(),
             pieces: opener.activity().pieces(),
             is_owed: opener.activity().owed() > 0,
-            cpu_ms: usage.ok().map(|usage| usage.cpu_ms),
+            usage: usage.ok(),
         }
+    }
+
+    /// What is taken now, and of the processors since then, in percent of one.
+    fn taken_since(&self, earlier: &Self) -> Option<(VmUsage, u64)> {
+        let (now, then) = (self.usage?, earlier.usage?);
+        let elapsed_ms = (self.at - earlier.at).as_millis() as u64;
+        let percent = (now.cpu_ms.saturating_sub(then.cpu_ms) * 100).checked_div(elapsed_ms)?;
+        Some((now, percent))
     }
 
     /// A VM of which it is not known counts as busy.
     fn is_busy_since(&self, earlier: &Self, cpu_percent: u64) -> bool {
-        let (Some(now), Some(then)) = (self.cpu_ms, earlier.cpu_ms) else {
+        let (Some(now), Some(then)) = (self.usage, earlier.usage) else {
             return true;
         };
         let elapsed_ms = (self.at - earlier.at).as_millis() as u64;
-        let is_computing = now.saturating_sub(then) * 100 >= (elapsed_ms * cpu_percent).max(1);
+        let spent = now.cpu_ms.saturating_sub(then.cpu_ms);
+        let is_computing = spent * 100 >= (elapsed_ms * cpu_percent).max(1);
         self.pieces != earlier.pieces || self.is_owed || is_computing
     }
 }
@@ -215,11 +238,14 @@ mod tests {
     #[test]
     fn streams_and_processors_keep_a_vm_awake() {
         let begun = Instant::now();
-        let look = |s: u64, pieces, cpu_ms| Look {
+        let look = |s: u64, pieces, cpu_ms: Option<u64>| Look {
             at: begun + Duration::from_secs(s),
             pieces,
             is_owed: false,
-            cpu_ms,
+            usage: cpu_ms.map(|cpu_ms| VmUsage {
+                resident_bytes: 1 << 30,
+                cpu_ms,
+            }),
         };
         let then = look(0, 7, Some(1000));
         let is_busy = |now: Look| now.is_busy_since(&then, 10);
@@ -228,6 +254,9 @@ mod tests {
         assert!(is_busy(look(10, 7, Some(2000))));
         assert!(is_busy(look(10, 8, Some(1000))));
         assert!(is_busy(look(10, 7, None)));
+        let (usage, percent) = look(10, 7, Some(3500)).taken_since(&then).unwrap();
+        assert_eq!((usage.resident_bytes, percent), (1 << 30, 25));
+        assert_eq!(look(0, 7, Some(3500)).taken_since(&then), None);
         assert!(is_busy(Look {
             is_owed: true,
             ..look(10, 7, Some(1000))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coracle_daemon_api::{
-    EngineStatus, PortStatus, ShareStatus, Status, Versions, VmState, VmStatus,
+    DaemonNews, EngineStatus, PortStatus, ShareStatus, Status, Versions, VmState, VmStatus,
 };
 use coracle_guest_api::mux::Opener;
 use coracle_guest_api::status::AgentStatus;
@@ -12,6 +12,7 @@ use coracle_port_forward::PortEntry;
 use coracle_vm_driver::Vm;
 use tokio::time::timeout;
 
+use crate::api::debug;
 use crate::vm::{Context, Lifecycle};
 use crate::{disks, engine};
 
@@ -31,7 +32,8 @@ pub(crate) fn of(lifecycle: &Lifecycle) -> Status {
             disk_bytes,
             disk_used_bytes,
             asleep: lifecycle.is_asleep(),
-            usage: None,
+            usage: vm.taken.map(|(usage, _)| usage),
+            cpu_percent: vm.taken.map(|(_, percent)| percent),
             uptime_s: None,
             restarts: facts.restarts,
             last_error: facts.last_error.clone(),
@@ -64,6 +66,23 @@ pub(crate) fn of(lifecycle: &Lifecycle) -> Status {
         mark_mounted(&mut status, guest);
     }
     status
+}
+
+/// The same with the lists. What `before` has of the snapshots still holds.
+pub(crate) fn news(lifecycle: &Lifecycle, before: Option<&DaemonNews>) -> DaemonNews {
+    let context = &lifecycle.context;
+    let snapshots = match before {
+        Some(before) => before.snapshots.clone(),
+        None => context.snapshots.list().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the snapshots are not known");
+            Vec::new()
+        }),
+    };
+    DaemonNews {
+        status: of(lifecycle),
+        snapshots,
+        debug_sessions: debug::list(&context.sockets.debugging),
+    }
 }
 
 /// Adds what VM and agent must be asked for, each within `bound`; what does not answer is

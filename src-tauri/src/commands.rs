@@ -9,7 +9,9 @@ use tauri::ipc::Channel;
 use tauri::{State, command};
 
 use crate::controller::{Handle, Wish, failed};
+use crate::edits::{self, EditPiece};
 use crate::followed::Followed;
+use crate::login;
 use crate::logs::{self, LogPiece, LogSource};
 use crate::tray::menu::Choice;
 use crate::view::{Action, View};
@@ -66,6 +68,18 @@ pub(crate) async fn change_settings(
     changed.map_err(|error| failed(&error))
 }
 
+/// Whether the app comes into the tray with the person's session.
+#[command]
+pub(crate) fn starts_at_login() -> Result<bool, ApiError> {
+    login::is_on()
+}
+
+/// From now on it does, or does not.
+#[command]
+pub(crate) fn start_at_login(on: bool) -> Result<(), ApiError> {
+    login::turn(on)
+}
+
 /// Sends a log to the page as it grows; the number ends it.
 #[command]
 pub(crate) fn follow(
@@ -76,6 +90,14 @@ pub(crate) fn follow(
     let (client, engine) = (followed.client.clone(), followed.engine.clone());
     let to = move |piece| to.send(piece).map_err(page_gone);
     followed.begin(logs::follow(client, engine, source, to))
+}
+
+/// Sends edits on their way to the page; the number ends it.
+#[command]
+pub(crate) fn watch(followed: State<'_, Followed>, to: Channel<EditPiece>) -> u32 {
+    let client = followed.client.clone();
+    let to = move |piece| to.send(piece).map_err(page_gone);
+    followed.begin(edits::follow(client, to))
 }
 
 /// Ends what a number was given for.

@@ -1,20 +1,21 @@
 //! The app's one loop: it owns what is known, and everything else sends it messages.
 //!
 //! ```text
-//!  daemon::follow ──status, lost──►┐
-//!  engine::follow ───containers───►│ Controller ──show──► a Gui (tray, window)
+//!  daemon::follow ────told, lost──►┐
+//!  engine::follow ─────found──────►│ Controller ──show──► a Gui (tray, window)
 //!  commands, clicks ────wishes────►│     │
 //!  tasks ──stages, results────────►┘     └─ tasks that call daemon and engine
 //! ```
 //!
 //! It knows no type of tauri: a [`Gui`] is what it needs of a desktop.
 
+mod alarm;
 mod gui;
 mod work;
 
 use std::time::Duration;
 
-use coracle_daemon_api::{ApiError, ErrorCode, VmState};
+use coracle_daemon_api::{ApiError, DaemonNews, ErrorCode, VmState};
 use coracle_host_paths::HostPaths;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -23,7 +24,7 @@ use crate::daemon::{self, News};
 use crate::engine;
 use crate::tray::icon::FRAMES;
 use crate::tray::menu::Choice;
-use crate::view::{Action, Container, Doing, Link, Mood, View};
+use crate::view::{Action, Debugged, Doing, Link, Mood, View};
 
 pub(crate) use gui::{Gui, Tray};
 use work::Work;
@@ -98,8 +99,6 @@ enum Report {
     At(u64, Doing),
     /// An action has ended; with a number when it was a long one.
     Ended(Option<u64>, Ended, Option<oneshot::Sender<Ended>>),
-    /// What has no events was read.
-    Read(Box<work::Lists>),
 }
 
 /// See the module.
@@ -135,8 +134,15 @@ impl<G: Gui> Controller<G> {
             self.show();
             let moves = self.view.mood() == Mood::Starting;
             let goes_on = tokio::select! {
-                Some(news) = from_daemon.recv() => self.heard(news),
-                Some(containers) = from_engine.recv() => self.found(containers),
+                Some(news) = from_daemon.recv() => {
+                    let before = self.view.clone();
+                    let goes_on = self.heard(news);
+                    for sentence in alarm::sound(&before, &self.view) {
+                        self.gui.notify(&sentence);
+                    }
+                    goes_on
+                }
+                Some(found) = from_engine.recv() => self.found(found),
                 Some(result) = self.results.recv() => self.result(result),
                 wish = self.wishes.recv() => match wish {
                     Some(wish) => self.wish(wish),
@@ -166,18 +172,26 @@ impl<G: Gui> Controller<G> {
 
     fn heard(&mut self, news: News) -> bool {
         match news {
-            News::Status(status) => {
+            News::Told(told) => {
+                let DaemonNews {
+                    status,
+                    snapshots,
+                    debug_sessions,
+                } = *told;
                 if status.vm.state != VmState::Running {
                     self.view.containers = None;
+                    self.view.swarm = None;
                 }
                 self.view.daemon = Link::Connected;
-                self.view.status = Some(*status);
-                self.work.read_lists();
+                self.view.status = Some(status);
+                self.view.snapshots = snapshots;
+                self.view.debug_sessions = debug_sessions.into_iter().map(Debugged::from).collect();
             }
             News::Lost(link) => {
                 self.view.daemon = link;
                 self.view.status = None;
                 self.view.containers = None;
+                self.view.swarm = None;
                 self.view.snapshots.clear();
                 self.view.debug_sessions.clear();
             }
@@ -185,11 +199,12 @@ impl<G: Gui> Controller<G> {
         true
     }
 
-    fn found(&mut self, containers: Vec<Container>) -> bool {
+    fn found(&mut self, found: engine::Found) -> bool {
         // What was found just before the VM went is not there any more.
         let state = self.view.status.as_ref().map(|status| status.vm.state);
         if state == Some(VmState::Running) {
-            self.view.containers = Some(containers);
+            self.view.containers = Some(found.containers);
+            self.view.swarm = found.swarm;
             self.view.engine_news = self.view.engine_news.wrapping_add(1);
         }
         true
@@ -208,13 +223,7 @@ impl<G: Gui> Controller<G> {
                     (None, Err(error)) => self.gui.complain(&error),
                     (None, Ok(())) => {}
                 }
-                self.work.read_lists();
             }
-            Report::Read(lists) if self.view.daemon == Link::Connected => {
-                self.view.snapshots = lists.snapshots;
-                self.view.debug_sessions = lists.debug_sessions;
-            }
-            Report::Read(_) => {}
         }
         true
     }
@@ -248,8 +257,8 @@ impl<G: Gui> Controller<G> {
             });
             self.action
         });
-        let there_is_a_daemon = !matches!(self.view.daemon, Link::Gone { .. });
-        self.work.begin(action, is_long, there_is_a_daemon, reply);
+        let by_command = matches!(self.view.daemon, Link::Gone { .. }) || self.view.is_first_run();
+        self.work.begin(action, is_long, by_command, reply);
     }
 }
 

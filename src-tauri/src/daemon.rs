@@ -1,8 +1,8 @@
-//! Follows the daemon: whether it is there, and each status that it tells.
+//! Follows the daemon: whether it is there, and all that it tells.
 
 use std::time::Duration;
 
-use coracle_daemon_api::{Client, ClientError, Status};
+use coracle_daemon_api::{Client, ClientError, DaemonNews};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{sleep, timeout};
 
@@ -21,8 +21,8 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// What there is to tell of the daemon.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// It has told its status, now or after a change.
-    Status(Box<Status>),
+    /// It has told what it knows, now or after a change.
+    Told(Box<DaemonNews>),
     /// It cannot be asked.
     Lost(Link),
 }
@@ -35,7 +35,7 @@ pub(crate) async fn follow(client: Client, news: UnboundedSender<News>) {
             Ok(()) => {
                 pause = FIRST;
                 tokio::select! {
-                    _ = client.events(|status| news.send(News::Status(Box::new(status))).is_ok()) => {}
+                    _ = client.events(|told| news.send(News::Told(Box::new(told))).is_ok()) => {}
                     () = silence(&client) => {}
                 }
             }

@@ -4,9 +4,11 @@ mod tray;
 
 use coracle_daemon_api::ApiError;
 use coracle_host_paths::HostPaths;
+use notify_rust::Notification;
 use tauri::{
     AppHandle, Emitter, Manager, RunEvent, Theme, WebviewUrl, WebviewWindowBuilder, WindowEvent,
 };
+use tauri_plugin_window_state::StateFlags;
 
 use crate::commands;
 use crate::controller::{self, Gui, Handle, Tray, Wish};
@@ -30,8 +32,15 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
     let paths = paths.clone();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, _, _| {
-            show(app, HOME);
+            show(app, home(app));
         }))
+        .plugin(
+            tauri_plugin_window_state::Builder::new()
+                // An absolute path, so that it lies in the state folder and not in the plugin's own.
+                .with_filename(paths.app_dir().join("window.json").to_string_lossy())
+                .with_state_flags(StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED)
+                .build(),
+        )
         .manage(paths.clone())
         .manage(Followed::new(&paths))
         .manage(Terminals::default())
@@ -43,8 +52,11 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
             commands::browse,
             commands::settings,
             commands::change_settings,
+            commands::starts_at_login,
+            commands::start_at_login,
             commands::panes::swarm,
             commands::follow,
+            commands::watch,
             commands::unfollow,
             commands::panes::images,
             commands::panes::image_history,
@@ -83,7 +95,7 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
             tray::make(app, handle, &paths.app_dir())?;
             tauri::async_runtime::spawn(controller.run());
             if !hidden {
-                show(app, HOME);
+                show(app, home(app));
             }
             Ok(())
         })
@@ -98,6 +110,14 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
         }
     });
     Ok(())
+}
+
+/// Where the dashboard opens when nobody asks for a place: a person who has no VM yet is welcomed.
+fn home(app: &AppHandle) -> &'static str {
+    match app.state::<HostPaths>().data_disk().exists() {
+        true => HOME,
+        false => "welcome",
+    }
 }
 
 /// Brings the window to the front, at a place of the page; makes it if it was closed.
@@ -186,6 +206,20 @@ impl Gui for Desktop {
             show(app, HOME);
             app.state::<commands::Complaint>().put(error.clone());
             let _ = app.emit(COMPLAINT, error);
+        });
+    }
+
+    fn notify(&mut self, sentence: &str) {
+        let body = crate::daemon::sentence(sentence);
+        tauri::async_runtime::spawn_blocking(move || {
+            let mut notification = Notification::new();
+            notification
+                .appname("Coracle")
+                .summary("Coracle")
+                .body(&body);
+            if let Err(error) = notification.show() {
+                tracing::warn!(%error, body, "the desktop shows no notifications");
+            }
         });
     }
 

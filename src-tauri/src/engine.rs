@@ -22,7 +22,7 @@ use futures::{Stream, StreamExt};
 
 pub(crate) use details::{FileChange, Thing};
 pub(crate) use exec::{Shell, TerminalSize};
-pub(crate) use follow::follow;
+pub(crate) use follow::{Found, follow};
 pub(crate) use images::{ImageStep, Images, PullPiece};
 pub(crate) use kept::{NetworkInfo, VolumeInfo, VolumeSize};
 pub(crate) use usage::Usage;
@@ -53,6 +53,11 @@ impl Engine {
         Self {
             socket: socket.into(),
         }
+    }
+
+    /// Where it listens on this host.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// All containers, by project and name.
@@ -176,6 +181,7 @@ fn container(summary: ContainerSummary) -> Container {
             "com.docker.swarm.service.name",
         ]),
         service: label(&["com.docker.compose.service"]),
+        folder: label(&["com.docker.compose.project.working_dir"]),
         name: name(&summary),
         id: summary.id.unwrap_or_default(),
         image: summary.image.unwrap_or_default(),

@@ -1,9 +1,9 @@
 //! What tests begin with.
 
-use coracle_daemon_api::{Snapshot, Status};
+use coracle_daemon_api::{DebugSession, Snapshot, Status};
 use serde_json::json;
 
-use crate::view::{Link, View};
+use crate::view::{Debugged, Link, View};
 
 /// The status of a daemon whose VM is in a state.
 pub(crate) fn status(state: &str) -> Status {
@@ -42,4 +42,15 @@ pub(crate) fn snapshot(name: &str) -> Snapshot {
         memory_bytes: 1 << 30,
         error: None,
     }
+}
+
+/// A session of Node in a container, as begun by its name.
+pub(crate) fn debugged(container: &str) -> Debugged {
+    let session: DebugSession = serde_json::from_value(json!({
+        "id": 1, "target": container, "container": container, "pid": 7, "command": ["node", "server.js"],
+        "runtime": "node", "address": "127.0.0.1:9229", "paths": [], "configuration": {}, "note": null,
+        "existing": true, "written": null,
+    }))
+    .expect("a session");
+    session.into()
 }

@@ -1,8 +1,9 @@
-//! Starting a daemon that does not run: the `coracle` command beside this program knows how, and
-//! tells what the daemon itself would.
+//! Other programs: the `coracle` command beside this one, which knows how to start a daemon that does not run and
+//! what a report needs, and the person's editor.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use coracle_daemon_api::{ApiError, ErrorCode, Progress};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -43,6 +44,62 @@ pub(crate) async fn start(mut each: impl FnMut(&Progress)) -> Result<(), ApiErro
         )),
     }
 }
+
+/// Starts the daemon alone, unless it runs: settings are its own.
+pub(crate) async fn daemon() -> Result<(), ApiError> {
+    run(&["config", "list"]).await
+}
+
+/// Writes an archive for a report into the person's home folder, and shows it there.
+pub(crate) async fn diagnose() -> Result<(), ApiError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_secs());
+    let folder = coracle_host_paths::user_home().unwrap_or_else(std::env::temp_dir);
+    let file = folder.join(format!("coracle-diagnose-{now}.tar"));
+    run(&["diagnose", "--output", &file.to_string_lossy()]).await?;
+    open::that_detached(&folder).map_err(|error| {
+        let message = format!(
+            "{} is ready, but no program shows the folder",
+            file.display()
+        );
+        ApiError::host(message, &error)
+    })
+}
+
+/// The command, without its words but those of a failure.
+async fn run(arguments: &[&str]) -> Result<(), ApiError> {
+    let program = program()?;
+    let ended = Command::new(&program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .map_err(|error| ApiError::host(format!("cannot run {}", program.display()), &error))?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    let why = String::from_utf8_lossy(&ended.stderr);
+    let why = why.trim().trim_start_matches("Error: ");
+    Err(ApiError::new(ErrorCode::Host, sentence(why)))
+}
+
+/// Opens a folder in the person's editor, for the configuration that was `written` for it.
+pub(crate) fn edit(folder: &Path, written: &Path) -> Result<(), ApiError> {
+    let opened = EDITORS
+        .iter()
+        .any(|editor| open::with_detached(folder, *editor).is_ok());
+    opened.then_some(()).ok_or_else(|| {
+        let message = format!(
+            "The configuration is in {}, but no editor was found to open it: install VS Code's command `code`, or \
+             open the folder yourself.",
+            written.display()
+        );
+        ApiError::new(ErrorCode::Missing, message)
+    })
+}
+
+/// Editors that read `launch.json`.
+const EDITORS: [&str; 2] = ["code", "codium"];
 
 /// `coracle` beside this program.
 fn program() -> Result<PathBuf, ApiError> {

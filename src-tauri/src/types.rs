@@ -6,7 +6,7 @@ use std::path::Path;
 use coracle_daemon_api as api;
 use ts_rs::{Config, TS};
 
-use crate::{engine, logs, terminal, view};
+use crate::{edits, engine, logs, terminal, view};
 
 /// Set to have the file written.
 const WRITE: &str = "CORACLE_WRITE_TYPES";
@@ -35,6 +35,7 @@ fn the_types_of_the_page_are_current() {
         view::View,
         view::Link,
         view::Doing,
+        view::Debugged,
         view::Container,
         view::PublishedPort,
         view::Swarm,
@@ -60,6 +61,7 @@ fn the_types_of_the_page_are_current() {
         engine::Usage,
         engine::TerminalSize,
         terminal::TerminalPiece,
+        edits::EditPiece,
         api::ApiError,
         api::ErrorCode,
         api::Status,
@@ -80,6 +82,9 @@ fn the_types_of_the_page_are_current() {
         api::SwarmState,
         api::SwarmService,
         api::SwarmPort,
+        api::WatchLine,
+        api::WatchedContainer,
+        api::WatchStage,
         api::DebugSession,
         api::DebugPath,
         api::Runtime,

@@ -15,8 +15,10 @@ pub(crate) struct View {
     pub(crate) containers: Option<Vec<Container>>,
     /// The oldest first.
     pub(crate) snapshots: Vec<Snapshot>,
-    /// The debug sessions.
-    pub(crate) debug_sessions: Vec<DebugSession>,
+    /// The oldest first.
+    pub(crate) debug_sessions: Vec<Debugged>,
+    /// The swarm's services; null while the engine does not answer.
+    pub(crate) swarm: Option<SwarmStatus>,
     /// The long action that goes on.
     pub(crate) doing: Option<Doing>,
     /// Grows with everything that happens in the engine.
@@ -61,6 +63,24 @@ pub(crate) struct Doing {
     pub(crate) message: String,
 }
 
+/// A debug session, and what a person does with it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct Debugged {
+    /// What the daemon tells of it.
+    #[serde(flatten)]
+    pub(crate) session: DebugSession,
+    /// How to connect a debugger.
+    pub(crate) connect: String,
+}
+
+impl From<DebugSession> for Debugged {
+    fn from(session: DebugSession) -> Self {
+        let connect = session.connect();
+        Self { session, connect }
+    }
+}
+
 /// One container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -79,6 +99,8 @@ pub(crate) struct Container {
     pub(crate) project: Option<String>,
     /// Compose's name of the service.
     pub(crate) service: Option<String>,
+    /// The folder of compose's project on the host.
+    pub(crate) folder: Option<String>,
     /// Published TCP ports of the host, in order.
     pub(crate) ports: Vec<PublishedPort>,
 }
@@ -186,8 +208,15 @@ pub(crate) struct SwarmTask {
 #[serde(rename_all = "kebab-case", tag = "do")]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub(crate) enum Action {
+    /// The daemon starts if there is none, so that there are settings; the VM does not.
+    StartDaemon,
     /// The VM starts, and before it the daemon if there is none.
     Start,
+    /// The sample of the first run is written and run.
+    RunSample {
+        /// An absolute path.
+        folder: String,
+    },
     /// The VM's memory goes to the disk.
     Suspend,
     /// The engine and the VM shut down in order.
@@ -209,6 +238,22 @@ pub(crate) enum Action {
         /// Its name.
         name: String,
     },
+    /// A debug session begins, or is there already.
+    Debug {
+        /// A container's name or id, or a service.
+        target: String,
+        /// The process as the container counts; null for the one that does its work.
+        pid: Option<u32>,
+    },
+    /// A session's configuration is written for the editor, which then opens the folder.
+    Edit {
+        /// The session's number.
+        id: u32,
+        /// An absolute path.
+        folder: String,
+    },
+    /// What is needed to report a defect is collected, and its folder shown.
+    Diagnose,
     /// A debug session ends.
     StopDebug {
         /// Its number.
@@ -258,8 +303,6 @@ pub(crate) enum Action {
         /// The kind.
         kind: Stored,
     },
-    /// What has no events is read again.
-    Refresh,
 }
 
 /// What can happen to a container.
@@ -326,6 +369,12 @@ impl View {
             _ if self.doing.is_some() => Mood::Starting,
             _ => Mood::Stopped,
         }
+    }
+
+    /// Whether no VM has ever been made here.
+    pub(crate) fn is_first_run(&self) -> bool {
+        let disk = self.status.as_ref().map(|status| status.vm.disk_bytes);
+        disk == Some(0)
     }
 
     /// Whether the engine can be asked without waking a VM that sleeps.

@@ -14,10 +14,12 @@ const PANES = [
   ["volume-inspect", "volumes/shop_db"],
   ["networks", "networks"],
   ["usage", "usage"],
+  ["debug", "debug/attach/shop-web-1"],
   ["snapshots", "snapshots"],
   ["swarm", "swarm"],
   ["logs", "logs/daemon"],
   ["settings", "settings"],
+  ["welcome", "welcome"],
   ["about", "about"],
 ] as const;
 

@@ -2,6 +2,7 @@
 
 import { getContext, setContext } from "svelte";
 import { Attention } from "./attention.svelte";
+import { type Edits, follow, NO_EDITS } from "./edits";
 import { type End, type Host, reason } from "./host";
 import type { Action, View } from "./host/types";
 
@@ -11,6 +12,7 @@ const NOTHING: View = {
   containers: null,
   snapshots: [],
   debug_sessions: [],
+  swarm: null,
   doing: null,
   engine_news: 0,
 };
@@ -31,6 +33,11 @@ export class AppState {
   trouble = $state<string | null>(null);
   question = $state.raw<Question | null>(null);
   readonly attention = new Attention();
+
+  /** Saves of files that containers mount; they stay while another pane is shown. */
+  edits = $state.raw<Edits>(NO_EDITS);
+  /** Why no more edits come. */
+  editsEnded = $state<string | null>(null);
 
   constructor(readonly host: Host) {}
 
@@ -72,6 +79,26 @@ export class AppState {
       this.trouble = reason(error);
       return false;
     }
+  }
+
+  /** Follows edits; what it returns ends that. */
+  followEdits(): End {
+    this.editsEnded = null;
+    let over = false;
+    const begun = this.host
+      .watch((piece) => {
+        if (over) return;
+        if (piece.piece === "step") this.edits = follow(this.edits, piece.line);
+        else this.editsEnded = piece.error;
+      })
+      .catch((error: unknown): End => {
+        this.editsEnded = reason(error);
+        return () => {};
+      });
+    return () => {
+      over = true;
+      void begun.then((end) => end());
+    };
   }
 
   ask(question: Question) {

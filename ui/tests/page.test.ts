@@ -91,6 +91,47 @@ test("a service is scaled and its tasks follow", async () => {
   expect(host.done).toEqual([{ do: "scale", service: "web", replicas: 5 }]);
 });
 
+test("a debugger is attached and its session stopped, and edits show their milliseconds", async () => {
+  await open("containers");
+  host.show("debug/attach/shop-web-1");
+  const session = await screen.findByRole("article", { name: "Session of shop-web-1" });
+  expect(host.done).toEqual([{ do: "debug", target: "shop-web-1", pid: null }]);
+  within(session).getByText("node inspect 127.0.0.1:9229");
+  await screen.findByText("last save to new answer: 390 ms");
+  screen.getByRole("img", {
+    name: "Delivery 4.2 ms, Reload 117 ms, Program 268 ms (slowest)",
+  });
+  click("Open shop-web-1 in the editor");
+  expect(host.done[1]).toEqual({ do: "edit", id: 1, folder: "/home/user/shop" });
+  click("Stop debugging shop-web-1");
+  await screen.findByText("There is no debug session.");
+});
+
+test("a first run starts the daemon, then the VM with what was typed, then the sample", async () => {
+  host.become({ daemon: { link: "gone", message: "" }, status: null, containers: null });
+  location.hash = "#/welcome";
+  render(App, { host });
+  const cpus = await screen.findByRole<HTMLInputElement>("textbox", { name: "CPUs" });
+  expect(host.done).toEqual([{ do: "start-daemon" }]);
+  const start = () => within(screen.getByRole("listitem", { name: "Start" })).getByRole("button");
+  const type = (text: string) => {
+    cpus.value = text;
+    cpus.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  type("99");
+  start().click();
+  await screen.findByText(/must be a whole number from 1 to 8/);
+  type("2");
+  start().click();
+  await screen.findByText(/^It runs, with/);
+  click("Run the sample");
+  await screen.findByText("localhost:8080");
+  expect(host.done.slice(1)).toEqual([
+    { do: "start" },
+    { do: "run-sample", folder: "/home/user/coracle-sample" },
+  ]);
+});
+
 test("settings tell the daemon's refusal, and that a restart is needed", async () => {
   await open("settings");
   const cpus = await screen.findByRole<HTMLInputElement>("textbox", { name: "CPUs" });
@@ -106,6 +147,14 @@ test("settings tell the daemon's refusal, and that a restart is needed", async (
   await screen.findByText(/1 of which needs a restart/);
   click("Save");
   await screen.findByText(/takes effect when the VM restarts/);
+});
+
+test("it starts at login when that is wanted", async () => {
+  await open("settings");
+  const box = await screen.findByRole<HTMLInputElement>("checkbox", { name: "Start at login" });
+  expect(box.checked).toBe(false);
+  box.click();
+  await waitFor(() => expect(host.atLogin).toBe(true));
 });
 
 test("a log is followed and searched", async () => {

@@ -12,10 +12,10 @@ use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    API_VERSION, ApiError, DebugRequest, DebugSession, DebugStop, EngineNews, ErrorCode, Hello,
-    Progress, Reclaimed, Setting, SettingChange, SettingsChanged, Snapshot, SnapshotName,
-    StartOptions, Status, StopOptions, SwarmChange, SwarmStatus, WatchLine, WatchRequest, paths,
-    platform,
+    API_VERSION, ApiError, DaemonNews, DebugRequest, DebugSession, DebugStop, DebugWrite,
+    EngineNews, ErrorCode, Hello, Progress, Reclaimed, Setting, SettingChange, SettingsChanged,
+    Snapshot, SnapshotName, StartOptions, Status, StopOptions, SwarmChange, SwarmStatus, WatchLine,
+    WatchRequest, paths, platform,
 };
 
 /// Why a call failed.
@@ -105,10 +105,13 @@ impl Client {
         self.get(paths::STATUS).await
     }
 
-    /// Calls `each` with the status now and after every change until it returns false.
-    pub async fn events(&self, mut each: impl FnMut(Status) -> bool) -> Result<(), ClientError> {
+    /// Calls `each` with what the daemon knows now and after every change until it returns false.
+    pub async fn events(
+        &self,
+        mut each: impl FnMut(DaemonNews) -> bool,
+    ) -> Result<(), ClientError> {
         let response = self.send(Method::GET, paths::EVENTS, Bytes::new()).await?;
-        lines(response, |status| Ok(each(status))).await
+        lines(response, |news| Ok(each(news))).await
     }
 
     /// Calls `each` at once, and whenever something has happened to containers or services, until it
@@ -245,6 +248,13 @@ impl Client {
     pub async fn stop_debug(&self, stop: &DebugStop) -> Result<Vec<DebugSession>, ClientError> {
         let body = serde_json::to_vec(stop)?.into();
         let response = self.send(Method::POST, paths::DEBUG_STOP, body).await?;
+        Ok(serde_json::from_slice(&collect(response).await?)?)
+    }
+
+    /// Writes a session's configuration for an editor.
+    pub async fn write_debug(&self, write: &DebugWrite) -> Result<DebugSession, ClientError> {
+        let body = serde_json::to_vec(write)?.into();
+        let response = self.send(Method::POST, paths::DEBUG_WRITE, body).await?;
         Ok(serde_json::from_slice(&collect(response).await?)?)
     }
 

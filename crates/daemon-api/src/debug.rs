@@ -48,6 +48,49 @@ pub struct DebugSession {
     pub written: Option<PathBuf>,
 }
 
+impl DebugSession {
+    /// Program and arguments of the debugger that goes with it.
+    pub fn debugger(&self) -> Vec<String> {
+        let address = self.address.clone();
+        match self.runtime {
+            Runtime::Native => {
+                let mut line = vec!["gdb".into()];
+                for path in &self.paths {
+                    let map = format!("set substitute-path {} {}", path.remote, path.local);
+                    line.extend(["-ex".into(), map]);
+                }
+                line.extend(["-ex".into(), format!("target remote {address}")]);
+                line
+            }
+            Runtime::Node => vec!["node".into(), "inspect".into(), address],
+            Runtime::Python => vec!["code".into(), ".".into()],
+        }
+    }
+
+    /// How a person connects: what to type, where that is enough.
+    pub fn connect(&self) -> String {
+        if self.runtime == Runtime::Python {
+            return "VS Code's Python debugger, or any other that speaks the debug adapter protocol"
+                .into();
+        }
+        let quote = |argument: &String| match argument.contains(' ') {
+            true => format!("'{argument}'"),
+            false => argument.clone(),
+        };
+        let line = self.debugger();
+        line.iter().map(quote).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A wish to have a session's configuration where an editor finds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DebugWrite {
+    /// The session's number.
+    pub id: u64,
+    /// A folder, absolute, whose `.vscode/launch.json` shall have the configuration.
+    pub folder: PathBuf,
+}
+
 /// A folder on both sides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]

@@ -20,14 +20,14 @@ mod watch;
 pub use coracle_vm_driver::{Capabilities, HostSupport, VmUsage};
 
 pub use client::{Client, ClientError, ShellStream};
-pub use debug::{DebugPath, DebugRequest, DebugSession, DebugStop, Runtime};
+pub use debug::{DebugPath, DebugRequest, DebugSession, DebugStop, DebugWrite, Runtime};
 pub use error::{ApiError, ErrorCode};
 pub use reclaim::{Reclaimed, Taken};
 pub use settings::{Setting, SettingChange, SettingsChanged};
 pub use snapshot::{Snapshot, SnapshotName};
 pub use status::{
-    EngineNews, EngineStatus, Hello, PortStatus, Progress, ShareStatus, Stage, StartOptions,
-    Status, StopOptions, Versions, VmState, VmStatus,
+    DaemonNews, EngineNews, EngineStatus, Hello, PortStatus, Progress, ShareStatus, Stage,
+    StartOptions, Status, StopOptions, Versions, VmState, VmStatus,
 };
 
 pub use swarm::{SwarmChange, SwarmPort, SwarmService, SwarmState, SwarmStatus};
@@ -42,7 +42,7 @@ pub mod paths {
     pub const HELLO: &str = "/v1/hello";
     /// GET: [`Status`](crate::Status).
     pub const STATUS: &str = "/v1/status";
-    /// GET: a [`Status`](crate::Status) line now and after each change, until the client leaves.
+    /// GET: a [`DaemonNews`](crate::DaemonNews) line now and after each change, until the client leaves.
     pub const EVENTS: &str = "/v1/events";
     /// GET: an [`EngineNews`](crate::EngineNews) line at once and after each thing that happens to containers and
     /// services, until the client leaves or the VM does. It is no use that would keep a VM awake, as a stream
@@ -55,6 +55,8 @@ pub mod paths {
     pub const DEBUG: &str = "/v1/debug";
     /// POST [`DebugStop`](crate::DebugStop): the [`DebugSession`](crate::DebugSession)s that were ended.
     pub const DEBUG_STOP: &str = "/v1/debug/stop";
+    /// POST [`DebugWrite`](crate::DebugWrite): the [`DebugSession`](crate::DebugSession), whose configuration is written.
+    pub const DEBUG_WRITE: &str = "/v1/debug/write";
     /// POST [`WatchRequest`](crate::WatchRequest): [`WatchLine`](crate::WatchLine)s until the client leaves.
     pub const WATCH: &str = "/v1/watch";
     /// POST: the VM gives back what it can do without; [`Reclaimed`](crate::Reclaimed), after some seconds.

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use coracle_vm_driver::{HostSupport, VmUsage};
 use serde::{Deserialize, Serialize};
 
-use crate::ApiError;
+use crate::{ApiError, DebugSession, Snapshot};
 
 /// The daemon introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,21 @@ pub struct Status {
     pub engine_socket: PathBuf,
     /// The state folder.
     pub home: PathBuf,
+}
+
+/// A line of [`EVENTS`](crate::paths::EVENTS): the status, and the lists that clients would else read again. Who reads
+/// a [`Status`] from it understands it too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DaemonNews {
+    /// What is known without asking VM or engine.
+    #[serde(flatten)]
+    pub status: Status,
+    /// The snapshots, the oldest first.
+    #[serde(default)]
+    pub snapshots: Vec<Snapshot>,
+    /// The debug sessions, the oldest first.
+    #[serde(default)]
+    pub debug_sessions: Vec<DebugSession>,
 }
 
 /// States of the VM's life.
@@ -80,6 +95,9 @@ pub struct VmStatus {
     pub disk_used_bytes: u64,
     /// What the VM takes from the host; null when there is none.
     pub usage: Option<VmUsage>,
+    /// What it takes of the processors now, in percent of one; null when it stands still or nobody has looked yet.
+    #[serde(default)]
+    pub cpu_percent: Option<u64>,
     /// Seconds since the guest booted; null when there is none.
     pub uptime_s: Option<u64>,
     /// How often it ended by itself and was started again since `start`.

@@ -11,6 +11,7 @@ pub struct WatchRequest {
 
 /// A line of the answer. Times are milliseconds since the host's watcher saw the edit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case", tag = "step")]
 pub enum WatchLine {
     /// The first line: who is watched now.
@@ -83,6 +84,7 @@ pub enum WatchLine {
 
 /// A container whose files are watched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct WatchedContainer {
     /// Its name.
     pub name: String,
@@ -96,6 +98,7 @@ pub struct WatchedContainer {
 
 /// A part of an edit's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum WatchStage {
     /// From the host's watcher to the event in the container.

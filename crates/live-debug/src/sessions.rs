@@ -10,6 +10,7 @@ use coracle_guest_api::debug::{DebugProcess, DebugTarget, Runtime};
 use coracle_guest_api::mux::{Guests, Opener, TransportEnded};
 use coracle_guest_api::{StreamHeader, message};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::container::{self, Container};
@@ -61,6 +62,7 @@ pub struct Sessions {
 #[derive(Default)]
 struct Shared {
     all: Mutex<All>,
+    changed: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -126,6 +128,8 @@ impl Sessions {
             _life: AbortOnDropHandle::new(tokio::spawn(follow)),
         };
         all.sessions.insert(id, entry);
+        drop(all);
+        self.shared.tell();
         tracing::info!(id, container = session.container, %address, "a debug session began");
         Ok((session, false))
     }
@@ -136,6 +140,11 @@ impl Sessions {
             shared: Arc::default(),
             guests,
         }
+    }
+
+    /// Changes with the list.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.shared.changed.subscribe()
     }
 
     /// All, the oldest first.
@@ -165,6 +174,9 @@ impl Sessions {
                 .filter_map(|id| all.sessions.remove(id))
                 .collect()
         };
+        if !entries.is_empty() {
+            self.shared.tell();
+        }
         let mut ended = Vec::new();
         for entry in entries {
             ended.push(entry.end().await);
@@ -175,6 +187,7 @@ impl Sessions {
     /// Ends all: their VM will not be back.
     pub fn clear(&self) {
         self.shared.lock().sessions.clear();
+        self.shared.tell();
     }
 
     fn known(&self, container: &Container, process: &DebugProcess) -> Option<Session> {
@@ -193,7 +206,9 @@ impl Sessions {
 
     /// Forgets a session whose container has gone.
     fn forget(&self, id: u64) -> bool {
-        self.shared.lock().sessions.remove(&id).is_some()
+        let there = self.shared.lock().sessions.remove(&id).is_some();
+        self.shared.tell();
+        there
     }
 }
 
@@ -229,6 +244,10 @@ impl Entry {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, All> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        self.changed.send_modify(|count| *count += 1);
     }
 }
 

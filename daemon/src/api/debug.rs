@@ -1,12 +1,17 @@
 //! Debug sessions for clients.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use coracle_daemon_api::{ApiError, DebugPath, DebugRequest, DebugSession, DebugStop, ErrorCode};
+use coracle_daemon_api::{
+    ApiError, DebugPath, DebugRequest, DebugSession, DebugStop, DebugWrite, ErrorCode,
+};
 use coracle_guest_api::mux::Guests;
-use coracle_live_debug::{DebugError, DebugErrorKind, Engine, EngineAnswer, Session, Wish, editor};
+use coracle_live_debug::{
+    DebugError, DebugErrorKind, Engine, EngineAnswer, Session, Sessions, Wish, editor,
+};
 use hyper::Method;
 
 use super::Daemon;
@@ -14,19 +19,14 @@ use crate::engine;
 use crate::event::Request;
 
 /// All sessions.
-pub(super) fn list(daemon: &Daemon) -> Vec<DebugSession> {
-    let all = daemon.debugging.list();
+pub(crate) fn list(sessions: &Sessions) -> Vec<DebugSession> {
+    let all = sessions.list();
     all.into_iter().map(|one| tell(one, true)).collect()
 }
 
 /// Begins one, or finds it, and writes the editor's configuration where that was asked for.
 pub(super) async fn open(daemon: &Daemon, request: DebugRequest) -> Result<DebugSession, ApiError> {
-    if let Some(folder) = &request.write
-        && !(folder.is_absolute() && folder.is_dir())
-    {
-        let message = format!("{} is no folder", folder.display());
-        return Err(ApiError::new(ErrorCode::InvalidInput, message));
-    }
+    request.write.as_deref().map_or(Ok(()), check_folder)?;
     daemon.ask(Request::Agent).await??;
     let wish = Wish {
         target: request.target,
@@ -40,26 +40,52 @@ pub(super) async fn open(daemon: &Daemon, request: DebugRequest) -> Result<Debug
     let sessions = &daemon.debugging;
     let opened = sessions.open(wish, &engine, Arc::new(background)).await;
     let (session, existing) = opened.map_err(api_error)?;
-    let written = request
-        .write
-        .map(|folder| editor::write(&folder, &session))
-        .transpose()
-        .map_err(|error| ApiError::new(ErrorCode::Host, error.to_string()))?;
+    let write = |folder: PathBuf| write_into(&folder, &session);
+    let written = request.write.map(write).transpose()?;
     Ok(DebugSession {
         written,
         ..tell(session, existing)
     })
 }
 
+/// Writes the editor's configuration of one.
+pub(super) fn write(daemon: &Daemon, wish: &DebugWrite) -> Result<DebugSession, ApiError> {
+    check_folder(&wish.folder)?;
+    let all = daemon.debugging.list();
+    let session = all.into_iter().find(|one| one.id == wish.id);
+    let session = session.ok_or_else(|| no_such(&wish.id.to_string()))?;
+    let written = Some(write_into(&wish.folder, &session)?);
+    Ok(DebugSession {
+        written,
+        ..tell(session, true)
+    })
+}
+
+fn check_folder(folder: &Path) -> Result<(), ApiError> {
+    if folder.is_absolute() && folder.is_dir() {
+        return Ok(());
+    }
+    let message = format!("{} is no folder", folder.display());
+    Err(ApiError::new(ErrorCode::InvalidInput, message))
+}
+
+fn write_into(folder: &Path, session: &Session) -> Result<PathBuf, ApiError> {
+    editor::write(folder, session)
+        .map_err(|error| ApiError::new(ErrorCode::Host, error.to_string()))
+}
+
+fn no_such(which: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::InvalidInput,
+        format!("there is no debug session {which}: `coracle debug list` shows them"),
+    )
+}
+
 /// Ends those that are meant.
 pub(super) async fn stop(daemon: &Daemon, stop: DebugStop) -> Result<Vec<DebugSession>, ApiError> {
     let ended = daemon.debugging.stop(&stop.which).await;
     if ended.is_empty() {
-        let message = format!(
-            "there is no debug session {}: `coracle debug list` shows them",
-            stop.which
-        );
-        return Err(ApiError::new(ErrorCode::InvalidInput, message));
+        return Err(no_such(&stop.which));
     }
     Ok(ended.into_iter().map(|one| tell(one, true)).collect())
 }

@@ -86,7 +86,7 @@ async fn route(daemon: Daemon, request: HttpRequest<Incoming>) -> Result<Answer,
             watch::answer(&daemon, body(request.into_body()).await?).await
         }
         (Method::POST, paths::RECLAIM) => json(&daemon.ask(Request::Reclaim).await??),
-        (Method::GET, paths::DEBUG) => json(&debug::list(&daemon)),
+        (Method::GET, paths::DEBUG) => json(&debug::list(&daemon.debugging)),
         (Method::POST, paths::DEBUG) => {
             let request = body(request.into_body()).await?;
             json(&debug::open(&daemon, request).await?)
@@ -94,6 +94,10 @@ async fn route(daemon: Daemon, request: HttpRequest<Incoming>) -> Result<Answer,
         (Method::POST, paths::DEBUG_STOP) => {
             let stop = body(request.into_body()).await?;
             json(&debug::stop(&daemon, stop).await?)
+        }
+        (Method::POST, paths::DEBUG_WRITE) => {
+            let write = body(request.into_body()).await?;
+            json(&debug::write(&daemon, &write)?)
         }
         (Method::POST, paths::SHELL) => shell::answer(&daemon, request).await,
         (method, path) => Err(ApiError::new(
@@ -103,13 +107,13 @@ async fn route(daemon: Daemon, request: HttpRequest<Incoming>) -> Result<Answer,
     }
 }
 
-/// The status now and after each change; ends with the daemon.
+/// What is known now and after each change; ends with the daemon.
 fn events(daemon: &Daemon) -> Answer {
-    let mut status = daemon.status.clone();
-    status.mark_changed();
-    lines(stream::unfold(status, |mut status| async move {
-        status.changed().await.ok()?;
-        let now = status.borrow_and_update().clone();
-        Some((now, status))
+    let mut news = daemon.news.clone();
+    news.mark_changed();
+    lines(stream::unfold(news, |mut news| async move {
+        news.changed().await.ok()?;
+        let now = news.borrow_and_update().clone();
+        Some((now, news))
     }))
 }

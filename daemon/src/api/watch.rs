@@ -67,8 +67,8 @@ pub(super) async fn answer(daemon: &Daemon, request: WatchRequest) -> Result<Ans
         probes: HashMap::new(),
         asking: JoinSet::new(),
     };
-    let mut status = daemon.status.clone();
-    let ended = async move { while status.changed().await.is_ok() {} };
+    let mut news = daemon.news.clone();
+    let ended = async move { while news.changed().await.is_ok() {} };
     tokio::spawn(async move {
         let lines = watch.lines.clone();
         let watching = async {
@@ -132,7 +132,7 @@ struct Asked {
 
 impl Watch {
     async fn begin(&mut self, mounting: &[Mounting]) {
-        let ports = self.daemon.status.borrow().ports.clone();
+        let ports = self.daemon.news.borrow().status.ports.clone();
         let mut containers = Vec::new();
         for one in mounting {
             if one.away || !self.wants(one) {
@@ -175,7 +175,7 @@ impl Watch {
         let find = move || {
             let mounting = daemon.file_events.mounting();
             let one = mounting.iter().find(|one| one.id == id)?;
-            published(one, &daemon.status.borrow().ports)
+            published(one, &daemon.news.borrow().status.ports)
                 .first()
                 .copied()
         };
@@ -201,7 +201,7 @@ impl Watch {
         if wanted.is_empty() {
             return None;
         }
-        let ports = self.daemon.status.borrow().ports.clone();
+        let ports = self.daemon.news.borrow().status.ports.clone();
         for one in &wanted {
             if !published(one, &ports).is_empty() && self.has_room(one) {
                 self.ask(one, &delivered);

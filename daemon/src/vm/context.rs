@@ -11,7 +11,7 @@ use coracle_guest_api::status::AgentStatus;
 use coracle_host_paths::HostPaths;
 use coracle_live_debug::Sessions;
 use coracle_port_forward::Forwarder;
-use coracle_vm_driver::HostSupport;
+use coracle_vm_driver::{HostSupport, VmUsage};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep};
 
@@ -98,6 +98,8 @@ pub(crate) struct VmFacts {
     pub(crate) guest: Option<Box<AgentStatus>>,
     /// Nobody uses it, and its processors stand still until somebody does.
     pub(crate) asleep: bool,
+    /// What it takes from the host while it is awake, and of the processors in percent of one; as last told.
+    pub(crate) taken: Option<(VmUsage, u64)>,
     pub(crate) degraded_vm: Vec<String>,
     pub(crate) degraded_guest: Vec<String>,
 }

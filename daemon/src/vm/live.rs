@@ -60,6 +60,11 @@ impl Live {
             }
             Input::Event(RunEvent::Asleep(asleep)) => {
                 context.facts.vm.asleep = asleep;
+                context.facts.vm.taken = None;
+                Step::Stay(self)
+            }
+            Input::Event(RunEvent::Taken(usage, percent)) => {
+                context.facts.vm.taken = Some((usage, percent));
                 Step::Stay(self)
             }
             Input::Event(event) => Step::Yours(self, event),

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use coracle_daemon_api::{
-    Client, ClientError, ErrorCode, SettingChange, StartOptions, Status, StopOptions, VmState,
+    Client, ClientError, DaemonNews, ErrorCode, SettingChange, StartOptions, StopOptions, VmState,
 };
 use coracle_guest_api::exec::{self, ExecFrame, ExecRequest};
 use http_body_util::{BodyExt, Full};
@@ -145,9 +145,10 @@ async fn events_tell_each_change_and_end_with_the_daemon() {
     let client = bench.client.clone();
     let listener = tokio::spawn(async move {
         let mut states: Vec<VmState> = Vec::new();
-        let each = |status: Status| {
-            if states.last() != Some(&status.vm.state) {
-                states.push(status.vm.state);
+        let each = |news: DaemonNews| {
+            let state = news.status.vm.state;
+            if states.last() != Some(&state) {
+                states.push(state);
             }
             true
         };

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coracle_daemon_api::{ApiError, Client, StartOptions, Status, StopOptions, VmState};
+use coracle_daemon_api::{
+    ApiError, Client, DaemonNews, StartOptions, Status, StopOptions, VmState,
+};
 use coracle_host_paths::HostPaths;
 use coracle_vm_driver::fake::FakeDriver;
 use coracled::{Claim, HostClock, HostFacts, Limits, Options};
@@ -145,15 +147,20 @@ impl Bench {
 
     /// Waits for a status that fits.
     pub(crate) async fn status_when(&self, fits: impl Fn(&Status) -> bool) -> Status {
+        self.news_when(|news| fits(&news.status)).await.status
+    }
+
+    /// Waits for news that fit.
+    pub(crate) async fn news_when(&self, fits: impl Fn(&DaemonNews) -> bool) -> DaemonNews {
         let mut found = None;
-        let events = self.client.events(|status| {
-            let go_on = !fits(&status);
-            found = Some(status);
+        let events = self.client.events(|news| {
+            let go_on = !fits(&news);
+            found = Some(news);
             go_on
         });
         match timeout(PATIENCE, events).await {
             Ok(ended) => ended.unwrap(),
-            Err(_) => panic!("the status never fitted, last {found:#?}"),
+            Err(_) => panic!("the news never fitted, last {found:#?}"),
         }
         found.unwrap()
     }

@@ -1,6 +1,6 @@
 //! Debug sessions, as the VM comes and goes.
 
-use coracle_daemon_api::{DebugRequest, StartOptions, StopOptions, VmState};
+use coracle_daemon_api::{DebugRequest, DebugStop, DebugWrite, StartOptions, StopOptions, VmState};
 use tokio::net::TcpStream;
 
 use crate::bench::Bench;
@@ -34,6 +34,33 @@ async fn suspend(bench: &Bench, guest: &Guest) -> Token {
 async fn ports(bench: &Bench) -> Vec<String> {
     let all = bench.client.debug_sessions().await.unwrap();
     all.into_iter().map(|session| session.address).collect()
+}
+
+#[tokio::test]
+async fn events_tell_of_sessions() {
+    let (bench, _guest, address) = debugged().await;
+    let mut news = bench
+        .news_when(|news| !news.debug_sessions.is_empty())
+        .await;
+    let session = news.debug_sessions.remove(0);
+    assert_eq!(session.address, address);
+    let folder = tempfile::tempdir().unwrap();
+    let write = DebugWrite {
+        id: session.id,
+        folder: folder.path().into(),
+    };
+    let written = bench.client.write_debug(&write).await.unwrap().written;
+    let text = std::fs::read_to_string(written.unwrap()).unwrap();
+    assert!(text.contains("Coracle: web"), "{text}");
+    let gone = DebugWrite { id: 99, ..write };
+    assert!(bench.client.write_debug(&gone).await.is_err());
+
+    let which = session.id.to_string();
+    let listener = bench.news_when(|news| news.debug_sessions.is_empty());
+    let (_, ended) = tokio::join!(listener, async {
+        bench.client.stop_debug(&DebugStop { which }).await
+    });
+    assert_eq!(ended.unwrap()[0].id, session.id);
 }
 
 #[tokio::test]

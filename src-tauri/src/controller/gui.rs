@@ -23,6 +23,9 @@ pub(crate) trait Gui: Send {
     /// Something that nobody waits for has failed.
     fn complain(&mut self, error: &ApiError);
 
+    /// Something has gone wrong, whether or not a window is open.
+    fn notify(&mut self, sentence: &str);
+
     /// The app ends.
     fn quit(&mut self);
 }

@@ -23,6 +23,7 @@ struct Memory {
     tray: Option<Tray>,
     opened: Vec<String>,
     complaints: Vec<String>,
+    notified: Vec<String>,
     has_quit: bool,
 }
 
@@ -46,6 +47,10 @@ impl Gui for Remembers {
     fn complain(&mut self, error: &ApiError) {
         let message = error.message.clone();
         self.0.lock().unwrap().complaints.push(message);
+    }
+
+    fn notify(&mut self, sentence: &str) {
+        self.0.lock().unwrap().notified.push(sentence.to_owned());
     }
 
     fn quit(&mut self) {
@@ -117,6 +122,8 @@ async fn a_daemon_that_goes_is_said_to_be_gone_and_found_again() {
         matches!(memory.view.daemon, Link::Gone { .. }) && memory.view.status.is_none()
     })
     .await;
+    gui.until("the notification", |memory| memory.notified.len() == 1)
+        .await;
     played.begin_again(API_VERSION + 1);
     gui.until("of another version", |memory| {
         matches!(&memory.view.daemon, Link::Foreign { message } if message.contains("version"))
@@ -208,7 +215,7 @@ async fn a_click_acts_and_what_it_failed_of_is_told() {
 }
 
 #[tokio::test]
-async fn snapshots_are_read_again_after_one_is_taken() {
+async fn snapshots_and_debug_sessions_come_with_the_daemons_news() {
     let played = Played::new().await;
     played.tell(fixtures::status("running"));
     let (gui, handle) = begin(&played);
@@ -219,4 +226,18 @@ async fn snapshots_are_read_again_after_one_is_taken() {
         memory.view.snapshots == [fixtures::snapshot("before")]
     })
     .await;
+
+    let target = "web".to_owned();
+    let pid = None;
+    handle.act(Action::Debug { target, pid }).await.unwrap();
+    gui.until("the session", |memory| {
+        let sessions = &memory.view.debug_sessions;
+        sessions
+            .iter()
+            .any(|one| one.connect == "node inspect 127.0.0.1:9229")
+    })
+    .await;
+    handle.act(Action::StopDebug { id: 1 }).await.unwrap();
+    gui.until("its end", |memory| memory.view.debug_sessions.is_empty())
+        .await;
 }

@@ -1,8 +1,10 @@
 //! What is done for the loop, in tasks of its own: the loop never waits.
 
+use std::path::{Path, PathBuf};
+
 use coracle_daemon_api::{
-    ApiError, Client, ClientError, DebugSession, DebugStop, ErrorCode, Progress, Snapshot,
-    SnapshotName, StartOptions, StopOptions,
+    ApiError, Client, ClientError, DebugRequest, DebugStop, DebugWrite, ErrorCode, Progress,
+    SnapshotName, Stage, StartOptions, StopOptions,
 };
 use coracle_host_paths::HostPaths;
 use tokio::sync::{mpsc, oneshot};
@@ -11,14 +13,8 @@ use super::{Ended, Report};
 use crate::daemon::sentence;
 use crate::engine::Engine;
 use crate::launch;
+use crate::sample;
 use crate::view::{Action, Doing};
-
-/// What has no events of its own.
-#[derive(Debug, Default)]
-pub(super) struct Lists {
-    pub(super) snapshots: Vec<Snapshot>,
-    pub(super) debug_sessions: Vec<DebugSession>,
-}
 
 /// Calls daemon and engine.
 #[derive(Clone, Debug)]
@@ -31,21 +27,25 @@ pub(super) struct Work {
 /// What is shown of an action that takes long, before the daemon says more; None for others.
 pub(super) fn announcement(action: &Action) -> Option<&'static str> {
     match action {
+        Action::StartDaemon => Some("starting the daemon"),
         Action::Start => Some("starting"),
+        Action::RunSample { .. } => Some("running the sample"),
         Action::Suspend => Some("suspending"),
         Action::ShutDown => Some("shutting down"),
         Action::Restart => Some("restarting"),
         Action::TakeSnapshot { .. } => Some("taking a snapshot"),
         Action::RestoreSnapshot { .. } => Some("restoring a snapshot"),
         Action::DeleteSnapshot { .. } => Some("deleting a snapshot"),
-        Action::StopDebug { .. }
+        Action::Debug { .. }
+        | Action::Edit { .. }
+        | Action::Diagnose
+        | Action::StopDebug { .. }
         | Action::Container { .. }
         | Action::Scale { .. }
         | Action::Update { .. }
         | Action::Node { .. }
         | Action::Remove { .. }
-        | Action::Prune { .. }
-        | Action::Refresh => None,
+        | Action::Prune { .. } => None,
     }
 }
 
@@ -58,41 +58,33 @@ impl Work {
         }
     }
 
-    /// Begins an action; its end comes as a result. `number` is that of a long one.
+    /// Begins an action; its end comes as a result. `number` is that of a long one. `by_command` has a start made by
+    /// the command: it starts a daemon too, and makes docker's context.
     pub(super) fn begin(
         &self,
         action: Action,
         number: Option<u64>,
-        there_is_a_daemon: bool,
+        by_command: bool,
         reply: Option<oneshot::Sender<Ended>>,
     ) {
         let work = self.clone();
         tokio::spawn(async move {
-            let ended = work.act(action, number, there_is_a_daemon).await;
+            let ended = work.act(action, number, by_command).await;
             let _ = work.results.send(Report::Ended(number, ended, reply));
         });
     }
 
-    /// Reads what has no events.
-    pub(super) fn read_lists(&self) {
-        let work = self.clone();
-        tokio::spawn(async move {
-            let (snapshots, debug_sessions) =
-                tokio::join!(work.client.snapshots(), work.client.debug_sessions());
-            let lists = Lists {
-                snapshots: snapshots.unwrap_or_default(),
-                debug_sessions: debug_sessions.unwrap_or_default(),
-            };
-            let _ = work.results.send(Report::Read(Box::new(lists)));
-        });
-    }
-
-    async fn act(&self, action: Action, number: Option<u64>, there_is_a_daemon: bool) -> Ended {
+    async fn act(&self, action: Action, number: Option<u64>, by_command: bool) -> Ended {
         let each = |progress: &Progress| self.progress(number, progress);
         let named = |name| SnapshotName { name };
         let client = &self.client;
         match action {
-            Action::Start if !there_is_a_daemon => return launch::start(each).await,
+            Action::StartDaemon => return launch::daemon().await,
+            Action::Start if by_command => return launch::start(each).await,
+            Action::RunSample { folder } => {
+                let each = |message: &str| self.at(number, None, message);
+                return sample::run(Path::new(&folder), self.engine.socket(), each).await;
+            }
             Action::Start => client.start(&StartOptions::default(), each).await,
             Action::Suspend => client.stop(&StopOptions::default(), each).await,
             Action::ShutDown => {
@@ -129,18 +121,41 @@ impl Work {
             }
             Action::Remove { kind, id } => return self.engine.remove(kind, &id).await,
             Action::Prune { kind } => return self.engine.prune(kind).await,
-            Action::Refresh => return Ok(()),
+            Action::Debug { target, pid } => {
+                let wish = DebugRequest {
+                    target,
+                    pid,
+                    write: None,
+                };
+                let begun = client.debug(&wish).await;
+                return begun.map(drop).map_err(|error| failed(&error));
+            }
+            Action::Edit { id, folder } => {
+                let folder = PathBuf::from(folder);
+                let wish = DebugWrite {
+                    id: id.into(),
+                    folder: folder.clone(),
+                };
+                let written = client.write_debug(&wish).await;
+                let written = written.map_err(|error| failed(&error))?.written;
+                return launch::edit(&folder, &written.unwrap_or_default());
+            }
+            Action::Diagnose => return launch::diagnose().await,
         }
         .map(drop)
         .map_err(|error| failed(&error))
     }
 
     fn progress(&self, number: Option<u64>, progress: &Progress) {
-        if let (Some(number), Progress::Stage { stage, message }) = (number, progress) {
-            let doing = Doing {
-                stage: Some(*stage),
-                message: message.clone(),
-            };
+        if let Progress::Stage { stage, message } = progress {
+            self.at(number, Some(*stage), message);
+        }
+    }
+
+    fn at(&self, number: Option<u64>, stage: Option<Stage>, message: &str) {
+        if let Some(number) = number {
+            let message = message.to_owned();
+            let doing = Doing { stage, message };
             let _ = self.results.send(Report::At(number, doing));
         }
     }

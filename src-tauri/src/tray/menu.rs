@@ -1,6 +1,6 @@
 //! From what is known to the tray's menu. Pure.
 
-use coracle_daemon_api::{Status, VmState};
+use coracle_daemon_api::{Status, SwarmService, SwarmState, VmState};
 use serde::{Deserialize, Serialize};
 
 use crate::view::{Action, Container, ContainerVerb, Link, View};
@@ -64,9 +64,11 @@ pub(crate) fn of(view: &View) -> Vec<Item> {
     items.push(Item::Separator);
     items.push(show("Dashboard", "containers"));
     items.push(menu("Containers", containers(view)));
-    items.push(menu("Snapshots", snapshots(view)));
+    items.push(menu("Swarm", swarm(view)));
     items.push(menu("Debug sessions", debug_sessions(view)));
+    items.push(menu("Snapshots", snapshots(view)));
     items.push(show("Settings", "settings"));
+    items.push(act("Diagnose…", true, Action::Diagnose));
     items.push(Item::Separator);
     items.push(show("About Coracle", "about"));
     let quit = if is_running(view) {
@@ -105,14 +107,25 @@ pub(crate) fn state_line(view: &View) -> String {
 }
 
 fn machine_line(status: &Status) -> Option<String> {
-    let cpus = match status.vm.cpus {
+    let vm = &status.vm;
+    let cpus = match vm.cpus {
         1 => "1 CPU".to_owned(),
         cpus => format!("{cpus} CPUs"),
     };
-    let memory = status.vm.memory_mib as f64 / 1024.0;
-    let there = !matches!(status.vm.state, VmState::Stopped | VmState::Failed);
-    there.then(|| format!("{cpus}, {memory:.1} GiB of memory"))
+    let cpus = match vm.cpu_percent {
+        Some(percent) => format!("{} % of {cpus}", percent / u64::from(vm.cpus.max(1))),
+        None => cpus,
+    };
+    let of = vm.memory_mib as f64 / 1024.0;
+    let memory = match vm.usage {
+        Some(usage) => format!("{:.1} of {of:.1} GiB", usage.resident_bytes as f64 / GIB),
+        None => format!("{of:.1} GiB"),
+    };
+    let there = !matches!(vm.state, VmState::Stopped | VmState::Failed);
+    there.then(|| format!("{cpus}, {memory} of memory"))
 }
+
+const GIB: f64 = (1_u64 << 30) as f64;
 
 fn machine(view: &View) -> [Item; 3] {
     let idle = view.doing.is_none();
@@ -164,22 +177,25 @@ fn container(container: &Container) -> Item {
         let id = container.id.clone();
         act(label, true, Action::Container { id, verb })
     };
-    let mut items: Vec<Item> = container
-        .ports
-        .iter()
-        .map(|port| {
-            let label = format!("Open localhost:{}", port.host);
-            click(&label, true, Choice::Browse { port: port.host })
-        })
-        .collect();
+    let mut items = browse(container.ports.iter().map(|port| port.host));
     items.push(show("Logs", &format!("containers/logs/{}", container.id)));
     if container.is_running() {
         items.push(verb("Stop", ContainerVerb::Stop));
         items.push(verb("Restart", ContainerVerb::Restart));
+        items.push(show("Debug", &format!("debug/attach/{}", container.name)));
     } else {
         items.push(verb("Start", ContainerVerb::Start));
     }
     menu(&format!("{} – {}", container.name, container.state), items)
+}
+
+fn browse(ports: impl Iterator<Item = u16>) -> Vec<Item> {
+    ports
+        .map(|port| {
+            let label = format!("Open localhost:{port}");
+            click(&label, true, Choice::Browse { port })
+        })
+        .collect()
 }
 
 fn snapshots(view: &View) -> Vec<Item> {
@@ -214,16 +230,37 @@ fn snapshots(view: &View) -> Vec<Item> {
     items
 }
 
+fn swarm(view: &View) -> Vec<Item> {
+    let Some(swarm) = view
+        .swarm
+        .as_ref()
+        .filter(|one| one.state == SwarmState::On)
+    else {
+        return Vec::new();
+    };
+    let service = |one: &SwarmService| {
+        let mut items = browse(one.ports.iter().filter_map(|port| {
+            let listens = port.protocol == "tcp" && port.error.is_none();
+            (listens && port.published != 0).then_some(port.published)
+        }));
+        items.push(show("Replicas", "swarm"));
+        let label = format!("{} – {} of {} run", one.name, one.running, one.desired);
+        menu(&label, items)
+    };
+    swarm.services.iter().map(service).collect()
+}
+
 fn debug_sessions(view: &View) -> Vec<Item> {
-    let sessions = view.debug_sessions.iter();
+    let sessions = view.debug_sessions.iter().map(|one| &one.session);
     sessions
         .filter_map(|session| {
             let id = u32::try_from(session.id).ok()?;
             let label = format!("{} at {}", session.container, session.address);
-            Some(menu(
-                &label,
-                vec![act("Stop", true, Action::StopDebug { id })],
-            ))
+            let items = vec![
+                show("How to connect", "debug"),
+                act("Stop", true, Action::StopDebug { id }),
+            ];
+            Some(menu(&label, items))
         })
         .collect()
 }

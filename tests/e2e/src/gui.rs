@@ -6,6 +6,7 @@ mod lost;
 mod menu;
 mod page;
 mod panes;
+mod story;
 mod tray;
 mod used;
 
@@ -22,5 +23,12 @@ pub(crate) const SUITE: Suite = Suite {
         panes::what_the_engine_keeps,
         lost::a_daemon_that_hangs,
         lost::a_daemon_that_is_killed,
+        lost::a_daemon_of_a_newer_version,
     ],
+};
+
+/// Without the shared VM: it is about the first one.
+pub(crate) const STORY: Suite = Suite {
+    name: "gui",
+    tests: tests![story::from_the_first_run_to_quit],
 };

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 
 use suite::Suite;
 
-const WITHOUT_VM: &[Suite] = &[badinput::SUITE, events::TABLE];
+const WITHOUT_VM: &[Suite] = &[badinput::SUITE, events::TABLE, gui::STORY];
 
 const IN_VM: &[Suite] = &[
     engine::USER,

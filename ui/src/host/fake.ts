@@ -7,6 +7,8 @@ import type {
   Action,
   ApiError,
   Container,
+  Debugged,
+  EditPiece,
   LogPiece,
   LogSource,
   PullPiece,
@@ -15,6 +17,7 @@ import type {
   Swarm,
   View,
   VmState,
+  WatchLine,
 } from "./types";
 
 function status(state: VmState): Status {
@@ -28,6 +31,7 @@ function status(state: VmState): Status {
       disk_bytes: 64 * 2 ** 30,
       disk_used_bytes: 6.3 * 2 ** 30,
       usage: null,
+      cpu_percent: null,
       uptime_s: null,
       restarts: 0,
       last_error: null,
@@ -74,6 +78,7 @@ function container(
     state,
     status: state === "running" ? "Up 3 minutes" : "Exited (137) 2 hours ago",
     project,
+    folder: project && `/home/user/${project}`,
     service: project && name.replace(`${project}-`, "").replace(/-\d+$/, ""),
     ports: port ? [{ host: port[0], container: port[1] }] : [],
   };
@@ -201,6 +206,70 @@ const SWARM: Swarm = {
   ],
 };
 
+/** A save of each kind: with a new answer after a reload, and with none. */
+const EDIT_STEPS: WatchLine[] = [
+  {
+    step: "watching",
+    containers: [
+      { name: "shop-web-1", service: "web", addresses: ["127.0.0.1:8080"], reloads: true },
+      { name: "voting-app-worker-1", service: "worker", addresses: [], reloads: false },
+    ],
+  },
+  {
+    step: "delivered",
+    save: 1,
+    paths: ["/home/user/voting-app/worker/worker.c"],
+    overflow: false,
+    containers: ["voting-app-worker-1"],
+    seen_ms: 0.4,
+    delivered_ms: 3.1,
+  },
+  {
+    step: "delivered",
+    save: 2,
+    paths: ["/home/user/shop/style.css", "/home/user/shop/server.js"],
+    overflow: false,
+    containers: ["shop-web-1"],
+    seen_ms: 0.3,
+    delivered_ms: 4.2,
+  },
+  {
+    step: "reloaded",
+    save: 2,
+    container: "shop-web-1",
+    action: "restart",
+    reloaded_ms: 121.5,
+    error: null,
+  },
+  {
+    step: "answered",
+    save: 2,
+    container: "shop-web-1",
+    address: "127.0.0.1:8080",
+    answered_ms: 389.7,
+    slowest: "program",
+    slowest_ms: 268.2,
+  },
+];
+
+function session(id: number, container: string, pid: number | null): Debugged {
+  return {
+    id,
+    target: container,
+    container,
+    pid: pid ?? 18,
+    command: ["/usr/bin/node", "server.js"],
+    runtime: "node",
+    address: `127.0.0.1:${9228 + id}`,
+    paths: [{ local: "/home/user/shop", remote: "/app" }],
+    configuration: {},
+    note: null,
+    existing: false,
+    written: null,
+    connect: `node inspect 127.0.0.1:${9228 + id}`,
+  };
+}
+
 const refusal = (message: string): ApiError => ({ code: "invalid-input", message });
 
 /** What tests see of it. */
@@ -216,6 +285,8 @@ export interface Fake extends Host {
   pulls: string[];
   /** Tells of the pull that goes on. */
   pulling: ((piece: PullPiece) => void) | null;
+  /** Whether it starts with the session. */
+  atLogin: boolean;
   /** Changes what is known, as the daemon would. */
   become(change: Partial<View>): void;
   becomeState(state: VmState, asleep?: boolean): void;
@@ -250,6 +321,7 @@ export function makeFake(search = ""): Fake {
       },
     ],
     debug_sessions: [],
+    swarm: SWARM.status,
     doing: null,
     engine_news: 0,
   };
@@ -293,6 +365,12 @@ export function makeFake(search = ""): Fake {
       case "start":
       case "restart":
         return becomeState("running");
+      case "start-daemon":
+        return becomeState("stopped");
+      case "run-sample": {
+        const web = container("first-sample-web-1", "first-sample", "busybox:stable", [8080, 80]);
+        return become({ containers: [...(view.containers ?? []), web] });
+      }
       case "suspend":
         return becomeState("suspended");
       case "shut-down":
@@ -311,6 +389,15 @@ export function makeFake(search = ""): Fake {
         };
         return become({ snapshots: [...view.snapshots, taken] });
       }
+      case "debug": {
+        const all = view.debug_sessions;
+        const id = (all.at(-1)?.id ?? 0) + 1;
+        return become({ debug_sessions: [...all, session(id, action.target, action.pid)] });
+      }
+      case "stop-debug":
+        return become({
+          debug_sessions: view.debug_sessions.filter((one) => one.id !== action.id),
+        });
       case "delete-snapshot":
         return become({ snapshots: view.snapshots.filter((one) => one.name !== action.name) });
       case "scale": {
@@ -358,6 +445,7 @@ export function makeFake(search = ""): Fake {
     watched: new Set(),
     pulls: [],
     pulling: null,
+    atLogin: false,
     failNext: null,
     become,
     becomeState,
@@ -397,6 +485,11 @@ export function makeFake(search = ""): Fake {
         restart_needed: changed.some((one) => one.needs_restart),
       });
     },
+    startsAtLogin: () => Promise.resolve(fake.atLogin),
+    startAtLogin(on) {
+      fake.atLogin = on;
+      return Promise.resolve();
+    },
     swarm: () => Promise.resolve(structuredClone(swarm)),
     follow(source: LogSource, each: (piece: LogPiece) => void) {
       const lines = Array.from({ length: lineCount }, (_, index) => line(source, index));
@@ -429,6 +522,10 @@ export function makeFake(search = ""): Fake {
         fake.watched.delete(container);
         clearInterval(timer);
       });
+    },
+    watch(each: (piece: EditPiece) => void) {
+      const timer = setTimeout(() => EDIT_STEPS.forEach((line) => each({ piece: "step", line })));
+      return Promise.resolve(() => clearTimeout(timer));
     },
   };
   return fake;

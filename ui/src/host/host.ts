@@ -3,6 +3,7 @@
 import type {
   Action,
   ApiError,
+  EditPiece,
   FileChange,
   Images,
   ImageStep,
@@ -53,6 +54,9 @@ export interface Host {
   browse(port: number): Promise<void>;
   settings(): Promise<Setting[]>;
   changeSettings(changes: SettingChange[]): Promise<SettingsChanged>;
+  /** Whether the app comes into the tray with the person's session. */
+  startsAtLogin(): Promise<boolean>;
+  startAtLogin(on: boolean): Promise<void>;
   swarm(): Promise<Swarm>;
   /** A log from its beginning and as it grows. */
   follow(source: LogSource, each: (piece: LogPiece) => void): Promise<End>;
@@ -74,6 +78,8 @@ export interface Host {
   changes(container: string): Promise<FileChange[]>;
   /** What a container takes, each second. Keeps the VM awake until it is ended. */
   usage(container: string, each: (usage: Usage) => void): Promise<End>;
+  /** Edits on their way into containers. */
+  watch(each: (piece: EditPiece) => void): Promise<End>;
 }
 
 /** The sentence of a failure, whatever was thrown. */

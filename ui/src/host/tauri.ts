@@ -5,6 +5,7 @@ import { listen } from "@tauri-apps/api/event";
 import type { Host } from "./host";
 import type {
   ApiError,
+  EditPiece,
   FileChange,
   Images,
   ImageStep,
@@ -42,6 +43,8 @@ export const host: Host = {
   browse: (port) => invoke("browse", { port }),
   settings: () => invoke<Setting[]>("settings"),
   changeSettings: (changes) => invoke<SettingsChanged>("change_settings", { changes }),
+  startsAtLogin: () => invoke<boolean>("starts_at_login"),
+  startAtLogin: (on) => invoke("start_at_login", { on }),
   swarm: () => invoke<Swarm>("swarm"),
   follow: (source, each) => begin<LogPiece>("follow", { source }, each),
   async shell(container, size, each) {
@@ -68,4 +71,5 @@ export const host: Host = {
   inspect: (thing, id) => invoke<string>("inspect", { thing, id }),
   changes: (container) => invoke<FileChange[]>("changes", { container }),
   usage: (container, each) => begin<Usage>("usage", { container }, each),
+  watch: (each) => begin<EditPiece>("watch", {}, each),
 };

@@ -23,9 +23,13 @@ containers: Array<Container> | null,
  */
 snapshots: Array<Snapshot>, 
 /**
- * The debug sessions.
+ * The oldest first.
  */
-debug_sessions: Array<DebugSession>, 
+debug_sessions: Array<Debugged>, 
+/**
+ * The swarm's services; null while the engine does not answer.
+ */
+swarm: SwarmStatus | null, 
 /**
  * The long action that goes on.
  */
@@ -66,6 +70,63 @@ stage: string | null,
 message: string, };
 
 /**
+ * A debug session, and what a person does with it.
+ */
+export type Debugged = { 
+/**
+ * How to connect a debugger.
+ */
+connect: string, 
+/**
+ * Its number.
+ */
+id: number, 
+/**
+ * What was asked for.
+ */
+target: string, 
+/**
+ * The container's name.
+ */
+container: string, 
+/**
+ * The process as the container counts, when the session began.
+ */
+pid: number, 
+/**
+ * Program and arguments of the process.
+ */
+command: Array<string>, 
+/**
+ * What executes the code.
+ */
+runtime: Runtime, 
+/**
+ * Where debuggers connect to: `127.0.0.1:PORT`.
+ */
+address: string, 
+/**
+ * Folders of the host and where they are in the container.
+ */
+paths: Array<DebugPath>, 
+/**
+ * The entry for VS Code's `launch.json`.
+ */
+configuration: JsonValue, 
+/**
+ * What makes debugging worse than it could be; null when nothing does.
+ */
+note: string | null, 
+/**
+ * Whether it was there before it was asked for.
+ */
+existing: boolean, 
+/**
+ * The file that has the configuration now; null when none was asked for.
+ */
+written: string | null, };
+
+/**
  * One container.
  */
 export type Container = { 
@@ -97,6 +158,10 @@ project: string | null,
  * Compose's name of the service.
  */
 service: string | null, 
+/**
+ * The folder of compose's project on the host.
+ */
+folder: string | null, 
 /**
  * Published TCP ports of the host, in order.
  */
@@ -236,7 +301,11 @@ export type Stored = "image" | "volume" | "network" | "build-cache";
 /**
  * What a person can want.
  */
-export type Action = { "do": "start" } | { "do": "suspend" } | { "do": "shut-down" } | { "do": "restart" } | { "do": "take-snapshot", 
+export type Action = { "do": "start-daemon" } | { "do": "start" } | { "do": "run-sample", 
+/**
+ * An absolute path.
+ */
+folder: string, } | { "do": "suspend" } | { "do": "shut-down" } | { "do": "restart" } | { "do": "take-snapshot", 
 /**
  * Its name.
  */
@@ -248,7 +317,23 @@ name: string, } | { "do": "delete-snapshot",
 /**
  * Its name.
  */
-name: string, } | { "do": "stop-debug", 
+name: string, } | { "do": "debug", 
+/**
+ * A container's name or id, or a service.
+ */
+target: string, 
+/**
+ * The process as the container counts; null for the one that does its work.
+ */
+pid: number | null, } | { "do": "edit", 
+/**
+ * The session's number.
+ */
+id: number, 
+/**
+ * An absolute path.
+ */
+folder: string, } | { "do": "diagnose" } | { "do": "stop-debug", 
 /**
  * Its number.
  */
@@ -304,7 +389,7 @@ id: string, } | { "do": "prune",
 /**
  * The kind.
  */
-kind: Stored, } | { "do": "refresh" };
+kind: Stored, };
 
 /**
  * What can happen to a container.
@@ -591,6 +676,19 @@ text: string, } | { "piece": "end",
 error: string | null, };
 
 /**
+ * What the page gets of edits.
+ */
+export type EditPiece = { "piece": "step", 
+/**
+ * In the daemon's words.
+ */
+line: WatchLine, } | { "piece": "end", 
+/**
+ * Why, if it is not as it should be.
+ */
+error: string | null, };
+
+/**
  * A failure as it crosses the API.
  */
 export type ApiError = { 
@@ -682,6 +780,10 @@ disk_used_bytes: number,
  * What the VM takes from the host; null when there is none.
  */
 usage: VmUsage | null, 
+/**
+ * What it takes of the processors now, in percent of one; null when it stands still or nobody has looked yet.
+ */
+cpu_percent: number | null, 
 /**
  * Seconds since the guest booted; null when there is none.
  */
@@ -986,6 +1088,130 @@ mode: string,
  * Null when the host listens, else why not.
  */
 error: string | null, };
+
+/**
+ * A line of the answer. Times are milliseconds since the host's watcher saw the edit.
+ */
+export type WatchLine = { "step": "watching", 
+/**
+ * Containers that run.
+ */
+containers: Array<WatchedContainer>, } | { "step": "delivered", 
+/**
+ * Number of this save; they grow, and begin anew with each start of the VM.
+ */
+save: number, 
+/**
+ * The files on the host; what is not UTF-8 in a name is replaced.
+ */
+paths: Array<string>, 
+/**
+ * So many were changed that `paths` are the folders they are in.
+ */
+overflow: boolean, 
+/**
+ * Names of the containers.
+ */
+containers: Array<string>, 
+/**
+ * From the file's time of modification until the host's watcher saw it; null when that time does not
+ * tell of this edit.
+ */
+seen_ms: number | null, 
+/**
+ * Until the guest had raised the last event.
+ */
+delivered_ms: number, } | { "step": "reloaded", 
+/**
+ * The first save that it was for; null if that is not known.
+ */
+save: number | null, 
+/**
+ * The container's name.
+ */
+container: string, 
+/**
+ * What was done, as `restart`.
+ */
+action: string, 
+/**
+ * Until it was done.
+ */
+reloaded_ms: number, 
+/**
+ * Why it failed.
+ */
+error: string | null, } | { "step": "answered", 
+/**
+ * The save before it.
+ */
+save: number, 
+/**
+ * The container's name.
+ */
+container: string, 
+/**
+ * Where it was asked, as `127.0.0.1:8080`.
+ */
+address: string, 
+/**
+ * Until the answer was there.
+ */
+answered_ms: number, 
+/**
+ * What took longest.
+ */
+slowest: WatchStage, 
+/**
+ * How long that took.
+ */
+slowest_ms: number, } | { "step": "unchanged", 
+/**
+ * The save before it.
+ */
+save: number, 
+/**
+ * The container's name.
+ */
+container: string, 
+/**
+ * Where it was asked.
+ */
+address: string, 
+/**
+ * For how long it was asked.
+ */
+waited_ms: number, } | { "step": "missed", 
+/**
+ * How many.
+ */
+steps: number, };
+
+/**
+ * A container whose files are watched.
+ */
+export type WatchedContainer = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its service of compose or swarm.
+ */
+service: string | null, 
+/**
+ * Its published TCP ports on the host, as `127.0.0.1:8080`.
+ */
+addresses: Array<string>, 
+/**
+ * Whether its labels ask for a reload.
+ */
+reloads: boolean, };
+
+/**
+ * A part of an edit's way.
+ */
+export type WatchStage = "delivery" | "reload" | "program";
 
 /**
  * A debug session.

@@ -81,6 +81,7 @@ pub(crate) fn status(home: &Path) -> Status {
             disk_bytes: 64 << 30,
             disk_used_bytes: 3 << 29,
             usage: None,
+            cpu_percent: None,
             asleep: false,
             uptime_s: Some(61),
             restarts: 0,

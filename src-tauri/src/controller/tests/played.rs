@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use coracle_daemon_api::{API_VERSION, EngineNews, Progress, Stage, Status, paths};
+use coracle_daemon_api::{API_VERSION, DaemonNews, EngineNews, Progress, Stage, Status, paths};
 use coracle_host_paths::HostPaths;
 use futures::{Stream, StreamExt, stream};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -36,11 +36,10 @@ pub(super) struct Played {
 
 struct State {
     api: AtomicUsize,
-    status: watch::Sender<Status>,
+    told: watch::Sender<DaemonNews>,
     containers: watch::Sender<Value>,
     happened: watch::Sender<u64>,
     stop_fails: watch::Sender<bool>,
-    snapshots: watch::Sender<Vec<String>>,
     events_asked: AtomicUsize,
     engine_asked: AtomicUsize,
 }
@@ -52,11 +51,14 @@ impl Played {
         paths.create().unwrap();
         let state = Arc::new(State {
             api: AtomicUsize::new(API_VERSION as usize),
-            status: watch::Sender::new(fixtures::status("stopped")),
+            told: watch::Sender::new(DaemonNews {
+                status: fixtures::status("stopped"),
+                snapshots: Vec::new(),
+                debug_sessions: Vec::new(),
+            }),
             containers: watch::Sender::new(json!([])),
             happened: watch::Sender::new(0),
             stop_fails: watch::Sender::new(false),
-            snapshots: watch::Sender::new(Vec::new()),
             events_asked: AtomicUsize::new(0),
             engine_asked: AtomicUsize::new(0),
         });
@@ -87,7 +89,7 @@ impl Played {
     }
 
     pub(super) fn tell(&self, status: Status) {
-        self.state.status.send_replace(status);
+        self.state.told.send_modify(|told| told.status = status);
     }
 
     /// The engine has these containers, and says nothing of it.
@@ -145,31 +147,41 @@ where
 }
 
 async fn daemon(state: Arc<State>, request: Request<Incoming>) -> Answer {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await.unwrap().to_bytes();
-    match (method, path.as_str()) {
-        (_, paths::HELLO) => {
+    match path.as_str() {
+        paths::HELLO => {
             let api = state.api.load(Ordering::SeqCst);
             one(&json!({ "api": api, "version": "9.9", "pid": 1 }))
         }
-        (_, paths::EVENTS) => {
+        paths::EVENTS => {
             state.events_asked.fetch_add(1, Ordering::SeqCst);
-            let status = state.status.subscribe();
-            many(changes(status))
+            many(changes(state.told.subscribe()))
         }
-        (Method::GET, paths::SNAPSHOTS) => {
-            let names = state.snapshots.borrow().clone();
-            let all: Vec<_> = names.iter().map(|name| fixtures::snapshot(name)).collect();
-            one(&all)
-        }
-        (_, paths::SNAPSHOTS) => {
+        paths::SNAPSHOTS => {
             let name: Value = serde_json::from_slice(&body).unwrap();
-            let name = name["name"].as_str().unwrap().to_owned();
-            state.snapshots.send_modify(|all| all.push(name));
-            let status = Box::new(state.status.borrow().clone());
+            let taken = fixtures::snapshot(name["name"].as_str().unwrap());
+            state.told.send_modify(|told| told.snapshots.push(taken));
+            let status = Box::new(state.told.borrow().status.clone());
             many(stream::iter([Progress::Done { status }]))
         }
-        (_, paths::STOP) => {
+        paths::DEBUG => {
+            let wish: Value = serde_json::from_slice(&body).unwrap();
+            let session = fixtures::debugged(wish["target"].as_str().unwrap()).session;
+            let begun = session.clone();
+            state
+                .told
+                .send_modify(|told| told.debug_sessions.push(begun));
+            one(&session)
+        }
+        paths::DEBUG_STOP => {
+            let mut ended = Vec::new();
+            state
+                .told
+                .send_modify(|told| ended.append(&mut told.debug_sessions));
+            one(&ended)
+        }
+        paths::STOP => {
             let begun = Progress::Stage {
                 stage: Stage::Suspending,
                 message: "the memory is saved".into(),
@@ -183,12 +195,12 @@ async fn daemon(state: Arc<State>, request: Request<Incoming>) -> Answer {
             let begun = serde_json::to_value(begun).unwrap();
             many(stream::iter([begun]).chain(failed))
         }
-        (_, paths::ENGINE_NEWS) => {
+        paths::ENGINE_NEWS => {
             state.engine_asked.fetch_add(1, Ordering::SeqCst);
             many(changes(state.happened.subscribe()).map(|count| EngineNews { count }))
         }
-        (_, paths::DEBUG) => one(&json!([])),
-        (_, path) => panic!("the daemon was asked for {path}"),
+        paths::SWARM => one(&json!({ "state": "off", "error": null, "services": [] })),
+        path => panic!("the daemon was asked for {path}"),
     }
 }
 

@@ -1,3 +1,6 @@
+use coracle_daemon_api::VmUsage;
+use serde_json::json;
+
 use super::*;
 use crate::fixtures;
 use crate::view::{Doing, PublishedPort};
@@ -34,6 +37,7 @@ fn container(name: &str, project: Option<&str>, state: &str) -> Container {
         status: String::new(),
         project: project.map(str::to_owned),
         service: None,
+        folder: None,
         ports: vec![PublishedPort {
             host: 8080,
             container: 80,
@@ -108,13 +112,61 @@ fn containers_are_grouped_by_project_with_their_ports() {
             "> > Logs",
             "> > Stop",
             "> > Restart",
+            "> > Debug",
             "alone – running",
             "> Open localhost:8080",
             "> Logs",
             "> Stop",
             "> Restart",
+            "> Debug",
         ]
     );
+}
+
+#[test]
+fn the_machine_is_shown_with_what_it_takes() {
+    let mut view = fixtures::running();
+    let status = view.status.as_mut().unwrap();
+    status.vm.cpu_percent = Some(50);
+    status.vm.usage = Some(VmUsage {
+        resident_bytes: 3 << 29,
+        cpu_ms: 0,
+    });
+    assert!(has(&view, "[25 % of 2 CPUs, 1.5 of 3.0 GiB of memory]"));
+}
+
+#[test]
+fn services_stand_with_their_replicas_and_sessions_can_be_stopped() {
+    let swarm = json!({
+        "state": "on", "error": null, "services": [{
+            "name": "web", "image": "nginx", "mode": "replicated", "running": 2, "desired": 3, "update": null,
+            "ports": [{ "protocol": "tcp", "published": 8090, "target": 80, "mode": "ingress", "error": null }],
+        }],
+    });
+    let view = View {
+        swarm: Some(serde_json::from_value(swarm).unwrap()),
+        debug_sessions: vec![fixtures::debugged("shop-web-1")],
+        ..fixtures::running()
+    };
+    let all = labels(&of(&view));
+    let from = |first: &str, count| {
+        let at = all.iter().position(|label| label == first).expect(first);
+        all[at..at + count].to_vec()
+    };
+    let swarm = [
+        "Swarm",
+        "> web – 2 of 3 run",
+        "> > Open localhost:8090",
+        "> > Replicas",
+    ];
+    assert_eq!(from("Swarm", 4), swarm);
+    let sessions = [
+        "Debug sessions",
+        "> shop-web-1 at 127.0.0.1:9229",
+        "> > How to connect",
+        "> > Stop",
+    ];
+    assert_eq!(from("Debug sessions", 4), sessions);
 }
 
 #[test]

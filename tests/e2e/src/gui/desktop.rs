@@ -10,6 +10,9 @@ use coracle_vm_harness::{Coracle, Live, Program};
 use super::page::Page;
 use super::tray::{Panel, Tray};
 
+/// Where the sample listens: its own port may be somebody's.
+pub(crate) const SAMPLE_PORT: &str = "18097";
+
 /// Of one test; everything in it ends with it.
 pub(crate) struct Desktop<'a> {
     coracle: &'a Coracle,
@@ -44,10 +47,13 @@ impl<'a> Desktop<'a> {
             "--print-address",
         ]))?;
         let address = bus.line(|line| line.starts_with("unix:"))?;
-        let browser = folder.join("xdg-open");
-        let script = format!("#!/bin/sh\necho \"$1\" >>{}/opened\n", folder.display());
-        fs::write(&browser, script)?;
-        fs::set_permissions(&browser, fs::Permissions::from_mode(0o755))?;
+        for (name, noted) in [("xdg-open", "opened"), ("code", "edited")] {
+            let program = folder.join(name);
+            let noted = folder.join(noted);
+            let script = format!("#!/bin/sh\necho \"$1\" >>{}\n", noted.display());
+            fs::write(&program, script)?;
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+        }
         Ok(Self {
             coracle,
             panel: Panel::new(&address)?,
@@ -77,6 +83,11 @@ impl<'a> Desktop<'a> {
         Ok((page, tray))
     }
 
+    /// What the next notification says.
+    pub(crate) fn notified(&self) -> Result<String> {
+        self.panel.notified()
+    }
+
     /// The app, to be started.
     pub(crate) fn app(&self) -> Result<Program> {
         Ok(self.program(self.path()))
@@ -84,7 +95,16 @@ impl<'a> Desktop<'a> {
 
     /// What the browser was told to open, a line each.
     pub(crate) fn opened(&self) -> Result<String> {
-        let file = self.folder.join("opened");
+        self.noted("opened")
+    }
+
+    /// What the editor was told to open, a line each.
+    pub(crate) fn edited(&self) -> Result<String> {
+        self.noted("edited")
+    }
+
+    fn noted(&self, name: &str) -> Result<String> {
+        let file = self.folder.join(name);
         fs::read_to_string(&file).with_context(|| format!("no {}", file.display()))
     }
 
@@ -97,6 +117,7 @@ impl<'a> Desktop<'a> {
         self.coracle
             .program(program)
             .env("PATH", format!("{}:{path}", self.folder.display()))
+            .env("SAMPLE_PORT", SAMPLE_PORT)
             .env("DISPLAY", &self.display)
             .env("DBUS_SESSION_BUS_ADDRESS", &self.address)
             .env("XDG_RUNTIME_DIR", &self.folder)

@@ -92,6 +92,17 @@ impl Page {
         self.send("POST", &path, &json!({ "text": text })).map(drop)
     }
 
+    /// Types into a field, in place of what is there.
+    pub(crate) fn fill(&self, css: &str, text: &str) -> Result<()> {
+        eventually(&format!("{css} filled"), || {
+            let element = self.element(css)?;
+            self.send("POST", &format!("/element/{element}/clear"), &json!({}))?;
+            let typed = json!({ "text": text });
+            self.send("POST", &format!("/element/{element}/value"), &typed)
+                .map(drop)
+        })
+    }
+
     fn element(&self, css: &str) -> Result<String> {
         let wanted = json!({ "using": "css selector", "value": css });
         let element = self.send("POST", "/element", &wanted)?;

@@ -21,6 +21,7 @@ const DOT: (f32, f32) = (0.78, 0.24);
 pub(crate) struct Panel {
     connection: Connection,
     announced: mpsc::Receiver<(String, String)>,
+    notified: mpsc::Receiver<String>,
 }
 
 struct Watcher {
@@ -54,19 +55,61 @@ impl Watcher {
     }
 }
 
+/// Shows notifications to nobody but the test.
+struct Notifications {
+    shown: mpsc::Sender<String>,
+}
+
+#[interface(name = "org.freedesktop.Notifications")]
+impl Notifications {
+    #[allow(clippy::too_many_arguments)] // As the standard has it.
+    fn notify(
+        &self,
+        _app: &str,
+        _replaces: u32,
+        _icon: &str,
+        _summary: &str,
+        body: &str,
+        _actions: Vec<String>,
+        _hints: HashMap<String, OwnedValue>,
+        _timeout: i32,
+    ) -> u32 {
+        let _ = self.shown.send(body.to_owned());
+        1
+    }
+
+    fn get_capabilities(&self) -> Vec<String> {
+        vec!["body".into()]
+    }
+
+    fn get_server_information(&self) -> (String, String, String, String) {
+        ["panel", "coracle", "1", "1.2"].map(str::to_owned).into()
+    }
+}
+
 impl Panel {
     pub(crate) fn new(address: &str) -> Result<Self> {
         let (sender, announced) = mpsc::channel();
         let watcher = Watcher { announced: sender };
+        let (shown, notified) = mpsc::channel();
         let connection = Builder::address(address)?
             .serve_at("/StatusNotifierWatcher", watcher)?
+            .serve_at("/org/freedesktop/Notifications", Notifications { shown })?
             .name("org.kde.StatusNotifierWatcher")?
+            .name("org.freedesktop.Notifications")?
             .build()
             .context("no panel on the session bus")?;
         Ok(Self {
             connection,
             announced,
+            notified,
         })
+    }
+
+    /// The notification that is shown next.
+    pub(crate) fn notified(&self) -> Result<String> {
+        let shown = self.notified.recv_timeout(patience());
+        shown.context("no notification was shown")
     }
 
     /// The icon that is announced next.

@@ -2,7 +2,6 @@
 
 use coracle_daemon_api::{DebugSession, Runtime};
 
-use super::client;
 use crate::failure::Failure;
 
 /// How to connect to a session.
@@ -23,7 +22,7 @@ pub(super) fn begun(session: &DebugSession) -> Result<String, Failure> {
     for path in &session.paths {
         lines.push(format!("Sources: {} is {}", path.remote, path.local));
     }
-    lines.push(format!("Connect: {}", client::line(session)));
+    lines.push(format!("Connect: {}", session.connect()));
     match &session.written {
         Some(file) => lines.push(format!(
             "VS Code: {:?} is in {}",
