@@ -68,14 +68,14 @@ pub(crate) async fn change_settings(
 
 /// Sends a log to the page as it grows; the number ends it.
 #[command]
-pub(crate) fn follow(
+pub(crate) async fn follow(
     followed: State<'_, Followed>,
     source: LogSource,
     to: Channel<LogPiece>,
-) -> u32 {
+) -> Result<u32, ApiError> {
     let (client, engine) = (followed.client.clone(), followed.engine.clone());
     let to = move |piece| to.send(piece).map_err(page_gone);
-    followed.begin(logs::follow(client, engine, source, to))
+    Ok(followed.begin(logs::follow(client, engine, source, to)))
 }
 
 /// Ends what a number was given for.
