@@ -82,14 +82,14 @@ pub(crate) fn start_at_login(on: bool) -> Result<(), ApiError> {
 
 /// Sends a log to the page as it grows; the number ends it.
 #[command]
-pub(crate) fn follow(
+pub(crate) async fn follow(
     followed: State<'_, Followed>,
     source: LogSource,
     to: Channel<LogPiece>,
-) -> u32 {
+) -> Result<u32, ApiError> {
     let (client, engine) = (followed.client.clone(), followed.engine.clone());
     let to = move |piece| to.send(piece).map_err(page_gone);
-    followed.begin(logs::follow(client, engine, source, to))
+    Ok(followed.begin(logs::follow(client, engine, source, to)))
 }
 
 /// Sends edits on their way to the page; the number ends it.

@@ -29,12 +29,12 @@ impl Followed {
 
     /// Goes on until the task has ended or [`end`](Self::end) gets the number.
     pub(crate) fn begin(&self, task: impl Future<Output = ()> + Send + 'static) -> u32 {
-        let task = tauri::async_runtime::spawn(task);
+        let task = tokio::spawn(task);
         let mut tasks = self.lock();
         tasks.0 = tasks.0.wrapping_add(1);
         let number = tasks.0;
         tasks.1.retain(|_, task| !task.is_finished());
-        tasks.1.insert(number, task.inner().abort_handle());
+        tasks.1.insert(number, task.abort_handle());
         number
     }
 

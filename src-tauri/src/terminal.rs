@@ -62,7 +62,7 @@ impl Terminals {
         to: impl Fn(TerminalPiece) -> Result<(), ApiError> + Send + Sync + 'static,
     ) -> u32 {
         let (input, inputs) = mpsc::unbounded_channel();
-        tauri::async_runtime::spawn(async move {
+        tokio::spawn(async move {
             let ended = converse(&engine, &container, size, inputs, &to).await;
             let error = ended.err().map(|error| error.message);
             let _ = to(TerminalPiece::End { error });

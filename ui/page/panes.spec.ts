@@ -96,7 +96,7 @@ test("a terminal shows what its shell says, and its shell ends with the pane", a
   await page.keyboard.press("Enter");
   await expect(screen).toContainText("42");
   await page.getByRole("link", { name: "Inspect", exact: true }).click();
-  await expect(page.getByRole("heading", { name: "Inspect of shop-web-1" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Inspect shop-web-1" })).toBeVisible();
   expect(await page.evaluate(() => window.fakeHost?.shells)).toBe(0);
 });
 

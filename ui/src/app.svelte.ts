@@ -33,6 +33,14 @@ export class AppState {
   trouble = $state<string | null>(null);
   question = $state.raw<Question | null>(null);
   readonly attention = new Attention();
+  // Whoever reacts to one of these does so when it changes, and not with each status.
+  readonly running = $derived(
+    this.view.daemon.link === "connected" && this.view.status?.vm.state === "running",
+  );
+  /** Whether the engine can be asked without waking the VM. */
+  readonly awake = $derived(this.running && !this.view.status?.vm.asleep);
+  /** Grows with everything that happens in the engine. */
+  readonly news = $derived(this.view.engine_news);
 
   /** Saves of files that containers mount; they stay while another pane is shown. */
   edits = $state.raw<Edits>(NO_EDITS);
@@ -103,15 +111,6 @@ export class AppState {
 
   ask(question: Question) {
     this.question = question;
-  }
-
-  /** Whether the engine can be asked without waking the VM. */
-  get awake(): boolean {
-    return this.running && !this.view.status?.vm.asleep;
-  }
-
-  get running(): boolean {
-    return this.view.daemon.link === "connected" && this.view.status?.vm.state === "running";
   }
 }
 

@@ -1,6 +1,8 @@
 import { mount } from "svelte";
 import "./app.css";
 import App from "./App.svelte";
-import { host } from "./host";
+import { findHost } from "./host";
 
-mount(App, { target: document.getElementById("app")!, props: { host } });
+void findHost().then((host) =>
+  mount(App, { target: document.getElementById("app")!, props: { host } }),
+);

@@ -1,4 +1,4 @@
-// What a pane has read of the engine, and reads again whenever something happens there.
+// What a pane has read of the engine.
 
 import type { AppState } from "./app.svelte";
 import { reason } from "./host";
@@ -11,13 +11,17 @@ export class Reading<T> {
   private reads = false;
   private again = false;
 
-  /** For the life of a component. A VM that sleeps is not asked. */
+  /**
+   * For the life of a component; read again whenever something happens in the engine, unless it is read
+   * `once` because that costs the engine much. A VM that sleeps is not asked.
+   */
   constructor(
     app: AppState,
     private readonly read: () => Promise<T>,
+    once?: "once",
   ) {
     $effect(() => {
-      void app.view.engine_news;
+      if (!once) void app.news;
       if (app.awake) void this.now();
     });
   }

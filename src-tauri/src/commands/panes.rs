@@ -48,9 +48,13 @@ pub(crate) async fn image_history(
 
 /// Fetches an image and tells where it is; the number ends it.
 #[command]
-pub(crate) fn pull(followed: State<'_, Followed>, name: String, to: Channel<PullPiece>) -> u32 {
+pub(crate) async fn pull(
+    followed: State<'_, Followed>,
+    name: String,
+    to: Channel<PullPiece>,
+) -> Result<u32, ApiError> {
     let engine = followed.engine.clone();
-    followed.begin(async move {
+    Ok(followed.begin(async move {
         let fetch = async {
             let mut pieces = engine.pull(&name)?;
             while let Some(piece) = pieces.next().await {
@@ -61,7 +65,7 @@ pub(crate) fn pull(followed: State<'_, Followed>, name: String, to: Channel<Pull
         let ended: Result<(), ApiError> = fetch.await;
         let error = ended.err().map(|error| error.message);
         let _ = to.send(PullPiece::End { error });
-    })
+    }))
 }
 
 /// All volumes.
@@ -105,9 +109,13 @@ pub(crate) async fn changes(
 
 /// Tells what a container takes, second by second; the number ends it.
 #[command]
-pub(crate) fn usage(followed: State<'_, Followed>, container: String, to: Channel<Usage>) -> u32 {
+pub(crate) async fn usage(
+    followed: State<'_, Followed>,
+    container: String,
+    to: Channel<Usage>,
+) -> Result<u32, ApiError> {
     let engine = followed.engine.clone();
-    followed.begin(async move {
+    Ok(followed.begin(async move {
         let told = async {
             let mut usage = engine.usage(&container)?;
             while let Some(usage) = usage.next().await {
@@ -119,20 +127,20 @@ pub(crate) fn usage(followed: State<'_, Followed>, container: String, to: Channe
         if let Err(error) = told.await {
             tracing::debug!(%error, "nothing more of what a container takes");
         }
-    })
+    }))
 }
 
 /// Opens a terminal in a container; the number is for all else that happens to it.
 #[command]
-pub(crate) fn open_terminal(
+pub(crate) async fn open_terminal(
     followed: State<'_, Followed>,
     terminals: State<'_, Terminals>,
     container: String,
     size: TerminalSize,
     to: Channel<TerminalPiece>,
-) -> u32 {
+) -> Result<u32, ApiError> {
     let to = move |piece| to.send(piece).map_err(page_gone);
-    terminals.open(followed.engine.clone(), container, size, to)
+    Ok(terminals.open(followed.engine.clone(), container, size, to))
 }
 
 /// Types into a terminal.

@@ -2,6 +2,7 @@
 //! bytes of a terminal.
 
 use std::path::Path;
+use std::time::Duration;
 
 use coracle_daemon_api::{ApiError, ErrorCode};
 use http_body_util::{BodyExt, Full};
@@ -11,8 +12,9 @@ use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::time::timeout;
 
-use super::{Engine, VERSION};
+use super::{Engine, PATIENCE, VERSION};
 use crate::platform;
 
 /// Why a call failed that never came as far as an answer.
@@ -46,8 +48,11 @@ impl Engine {
         path: &str,
         upgrade: Option<&Value>,
     ) -> Result<Response<Incoming>, ApiError> {
-        let answered = request(&self.socket, method, path, upgrade).await;
-        let response = answered.map_err(|error| no_answer(&error))?;
+        let answer = request(&self.socket, method, path, upgrade);
+        let answered = timeout(Duration::from_secs(PATIENCE), answer).await;
+        let response = answered
+            .unwrap_or_else(|late| Err(late.into()))
+            .map_err(|error| no_answer(&error))?;
         if response.status().is_success() || response.status().is_informational() {
             return Ok(response);
         }
