@@ -92,7 +92,8 @@ test("a service is scaled and its tasks follow", async () => {
 });
 
 test("a debugger is attached and its session stopped, and edits show their milliseconds", async () => {
-  await open("containers");
+  await open("debug");
+  await screen.findByText("There is no debug session.");
   host.show("debug/attach/shop-web-1");
   const session = await screen.findByRole("article", { name: "Session of shop-web-1" });
   expect(host.done).toEqual([{ do: "debug", target: "shop-web-1", pid: null }]);
