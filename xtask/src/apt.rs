@@ -43,6 +43,9 @@ pub(crate) const IMAGE: &[&str] = &[
     "zstd",
 ];
 
+/// Needed to make the package of what is installed, and to look at it.
+pub(crate) const PACKAGE: &[&str] = &["debhelper", "lintian"];
+
 /// Needed to make the sample images.
 pub(crate) const SAMPLES: &[&str] = &["buildah", "debian-archive-keyring", "mmdebstrap", "uidmap"];
 
