@@ -7,6 +7,7 @@ use crate::process::{self, progress};
 use anyhow::{Result, bail};
 use host::Host;
 pub(crate) use host::parse_version;
+pub(crate) use plan::qemu_from_backports;
 use plan::{Plan, Probe};
 use std::process::Command;
 

@@ -66,17 +66,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .current_dir(checkout::root()?);
     inherit(&mut cargo)?;
     image::run(&image::Options::default())?;
-    let package = package(options.profile, 1)?;
+    let package = package(options.profile, 1, &checkout::target()?.join("dist"))?;
     let size = package.metadata()?.len() as f64 / 1e6;
     eprintln!("dist: {} {size:.1} MB", package.display());
     Ok(())
 }
 
-/// Makes the package of this revision from what is built already.
-pub(crate) fn package(profile: Profile, revision: u32) -> Result<PathBuf> {
+/// Makes the package of this revision in a folder, from what is built already.
+pub(crate) fn package(profile: Profile, revision: u32, folder: &Path) -> Result<PathBuf> {
     apt::ensure(apt::PACKAGE)?;
-    let folder = checkout::target()?.join("dist");
-    let scratch = checkout::scratch(&folder)?;
+    let scratch = checkout::scratch(folder)?;
     // debhelper puts the package beside the folder that it works in.
     let stage = scratch.path().join("coracle");
     progress("dist", "laying out the package");

@@ -38,6 +38,11 @@ const QEMU_FAMILY: [&str; 4] = [
     "seabios",
 ];
 
+/// What apt is to install where QEMU comes from Debian 12's backports.
+pub(crate) fn qemu_from_backports() -> [String; 4] {
+    QEMU_FAMILY.map(|name| format!("{name}/bookworm-backports"))
+}
+
 /// All that building, running and testing need of the host.
 pub(super) fn needs() -> &'static [Need] {
     const fn program(package: &'static str, name: &'static str) -> Need {
@@ -127,7 +132,7 @@ impl Plan {
         let mut packages: Vec<String> = missing.iter().map(|name| (*name).to_owned()).collect();
         if qemu_from_backports {
             packages.retain(|name| name != QEMU.package);
-            packages.extend(QEMU_FAMILY.map(|name| format!("{name}/bookworm-backports")));
+            packages.extend(self::qemu_from_backports());
         }
         Ok(Self {
             add_backports: qemu_from_backports && !host.has_backports,

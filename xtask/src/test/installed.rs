@@ -44,13 +44,16 @@ pub(super) fn run(options: &Options, tally: &mut Tally) -> Result<()> {
         return Ok(());
     }
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("installed: left out, as only root can install packages into another system");
+        let reason = "only root can install packages into another system";
+        ensure!(options.suites.is_empty(), "{reason}: run this with sudo");
+        eprintln!("installed: left out, as {reason}");
         return Ok(());
     }
     let session = Session::prepare(false, true)?;
+    let folder = session.target.join("installed");
     let packages = [
-        dist::package(Profile::Dev, 1)?,
-        dist::package(Profile::Dev, 2)?,
+        dist::package(Profile::Dev, 1, &folder)?,
+        dist::package(Profile::Dev, 2, &folder)?,
     ];
     if wanted(LINT) {
         report(tally, LINT, || lint(&packages[0]));
@@ -85,7 +88,6 @@ fn report(tally: &mut Tally, name: &str, test: impl FnOnce() -> Result<()>) {
 }
 
 fn lint(package: &Path) -> Result<()> {
-    apt::ensure(apt::PACKAGE)?;
     let words = output(
         command("lintian")
             .args(["--fail-on=error", "--allow-root", "--tag-display-limit=0"])
@@ -161,14 +163,15 @@ fn installed(
 /// With nothing but what the package says it needs.
 fn install(root: &Root, release: &Release, package: &Path) -> Result<()> {
     let name = package.file_name().context("a package is a file")?;
-    let name = name.to_string_lossy();
     root.give(package)?;
+    let package = format!("/home/{}/{}", root::USER, name.to_string_lossy());
+    let besides = match release.backports {
+        true => apt::qemu_from_backports().join(" "),
+        false => String::new(),
+    };
     root.run(&format!(
-        "apt-get install -qy --no-install-recommends {} /home/{}/{name}",
-        release.apt,
-        root::USER
+        "apt-get install -qy --no-install-recommends {package} {besides} && rm {package}"
     ))?;
-    root.run(&format!("rm /home/{}/{name}", root::USER))?;
     Ok(())
 }
 

@@ -16,22 +16,19 @@ use crate::{checkout, debian};
 pub(super) struct Release {
     pub(super) version: &'static str,
     name: &'static str,
-    /// What apt is told besides.
-    pub(super) apt: &'static str,
-    backports: bool,
+    /// Whether its own QEMU is too old.
+    pub(super) backports: bool,
 }
 
 pub(super) const RELEASES: [Release; 2] = [
     Release {
         version: "12",
         name: "bookworm",
-        apt: "--target-release=bookworm-backports",
         backports: true,
     },
     Release {
         version: "13",
         name: "trixie",
-        apt: "",
         backports: false,
     },
 ];
@@ -155,8 +152,10 @@ impl Drop for Root {
     }
 }
 
-/// Mounts what programs expect, and becomes the first process.
+/// Mounts what programs expect, and becomes the first process. The root is changed by `pivot_root`: in one that
+/// was changed by `chroot` alone, the kernel refuses the user namespace that virtiofsd asks for.
 const ENTER: &str = r#"
+mount --bind "$1" "$1"
 cd "$1"
 mount --rbind /dev dev
 mount --rbind --options ro /sys sys
@@ -164,7 +163,8 @@ mount -t proc proc proc
 mount -t tmpfs tmpfs run
 mount --bind "$2" var/cache/apt/archives
 cp /etc/resolv.conf etc/resolv.conf
-exec chroot . sh -c 'printf r; exec cat >/dev/null'
+pivot_root . mnt
+exec chroot . sh -c 'umount --lazy /mnt; printf r; exec cat >/dev/null'
 "#;
 
 /// A folder with the archive of the file system and those of the packages that apt fetched for it.
