@@ -7,6 +7,7 @@ use crate::process::{self, progress};
 use anyhow::{Result, bail};
 use host::Host;
 pub(crate) use host::parse_version;
+pub(crate) use plan::qemu_from_backports;
 use plan::{Plan, Probe};
 use std::process::Command;
 
@@ -42,6 +43,9 @@ pub(crate) const IMAGE: &[&str] = &[
     "xz-utils",
     "zstd",
 ];
+
+/// Needed to make the package of what is installed, and to look at it.
+pub(crate) const PACKAGE: &[&str] = &["debhelper", "lintian"];
 
 /// Needed to make the sample images.
 pub(crate) const SAMPLES: &[&str] = &["buildah", "debian-archive-keyring", "mmdebstrap", "uidmap"];

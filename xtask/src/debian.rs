@@ -125,7 +125,7 @@ fn fetch(arch: Arch, names: &[String], into: &Path) -> Result<()> {
 }
 
 /// The host's own apt proxy, which mmdebstrap does not take over.
-fn proxy() -> Option<String> {
+pub(crate) fn proxy() -> Option<String> {
     let mut command = Command::new("apt-config");
     let dump = process::output(command.args(["dump", "Acquire::http::Proxy"])).ok()?;
     let line = dump

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::process::{inherit, output, progress};
-use crate::{apt, checkout, image, plugins, samples, tools};
+use crate::{apt, checkout, image, samples, tools};
 
 const VOTE: &str = "http://localhost:8080/";
 const RESULT: &str = "http://localhost:8081/";
@@ -124,8 +124,7 @@ struct Docker {
 
 impl Docker {
     fn new(coracle: &Coracle) -> Result<Self> {
-        let program = plugins::docker()?;
-        plugins::link()?;
+        let program = tools::docker()?;
         let status: serde_json::Value = serde_json::from_str(&coracle.run(&["--json", "status"])?)?;
         let socket = status["engine_socket"]
             .as_str()

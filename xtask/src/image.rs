@@ -21,6 +21,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The files of an image.
+pub(crate) const PARTS: [&str; 4] = ["initramfs.img", "manifest.json", "root.squashfs", "vmlinuz"];
+
 /// What the files of the image may weigh together.
 const SIZE_LIMIT: u64 = 100_000_000;
 

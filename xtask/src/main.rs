@@ -8,10 +8,10 @@ mod checkout;
 mod debian;
 mod demo;
 mod digest;
+mod dist;
 mod gui;
 mod image;
 mod page;
-mod plugins;
 mod process;
 mod samples;
 mod test;
@@ -36,6 +36,8 @@ enum Verb {
     Check,
     /// Install, build, boot the VM, run the voting app and cast a vote
     Demo,
+    /// Make the Debian package in target/dist
+    Dist(dist::Options),
     /// Build the tray app and start it
     Gui,
     /// Install the host's packages that are missing, or print the apt line that does
@@ -68,6 +70,7 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Bench(options) => bench::run(&options),
         Verb::Check => check::run(),
         Verb::Demo => demo::run(),
+        Verb::Dist(options) => dist::run(&options),
         Verb::Gui => gui::run(),
         Verb::Setup => apt::setup(),
         Verb::Image(options) => image::run(&options),

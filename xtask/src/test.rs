@@ -2,6 +2,7 @@
 //!
 //! Ends with one line `N passed, N failed` over all that ran.
 
+mod installed;
 mod ordinary_user;
 mod python;
 mod registry;
@@ -74,6 +75,8 @@ enum Suite {
     Crash,
     /// What an ordinary user does first; root runs it as one
     User,
+    /// The Debian package in clean systems: installed, used, upgraded, removed
+    Installed,
 }
 
 /// The suites in a VM, by the names that the tests have.
@@ -131,6 +134,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let names: Vec<_> = suites.iter().map(|(_, name)| *name).collect();
     if !names.is_empty()
         && let Err(error) = in_vm(options, &names, &mut tally)
+    {
+        eprintln!("error: {error:#}");
+        tally.failed += 1;
+    }
+    if options.wants(Suite::Installed)
+        && let Err(error) = installed::run(options, &mut tally)
     {
         eprintln!("error: {error:#}");
         tally.failed += 1;

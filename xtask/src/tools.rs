@@ -31,6 +31,7 @@ pub(crate) struct Options {
 }
 
 /// What the host has already.
+#[derive(Default)]
 struct Own {
     virtiofsd: Option<PathBuf>,
     has_docker: bool,
@@ -43,15 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         virtiofsd: own_virtiofsd(),
         has_docker: has_docker(),
     };
-    let names = [
-        "docker-buildx",
-        "docker-cli",
-        "docker-compose",
-        "libc6",
-        "virtiofsd",
-    ]
-    .map(str::to_owned);
-    let extraction = debian::extract(Arch::host(), &names, options.refresh)?;
+    let extraction = extract(options.refresh)?;
 
     let folder = checkout::target()?.join("tools");
     let ingredients = ingredients(&own, &extraction);
@@ -61,15 +54,45 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     let scratch = checkout::scratch(&checkout::target()?)?;
-    let tree = checkout::scratch(scratch.path())?;
-    extraction.unpack(tree.path(), &["usr/bin", "usr/lib", "usr/libexec"])?;
-    lay_out(tree.path(), &own, scratch.path())?;
-    let versions = serde_json::to_vec_pretty(&extraction.packages)?;
-    fs::write(scratch.path().join("manifest.json"), versions)?;
+    fill(&extraction, &own, scratch.path())?;
     fs::write(scratch.path().join(stamp), ingredients)?;
-    drop(tree);
     debian::publish(scratch, &folder)?;
     eprintln!("tools: they are in {}", folder.display());
+    Ok(())
+}
+
+/// Puts all of them into an empty folder, for a host of which nothing is known.
+pub(crate) fn for_any_host(folder: &Path) -> Result<()> {
+    apt::ensure(apt::TOOLS)?;
+    fill(&extract(false)?, &Own::default(), folder)
+}
+
+/// The host's docker CLI, else the one among the tools.
+pub(crate) fn docker() -> Result<PathBuf> {
+    match process::find("docker") {
+        Some(program) => Ok(program),
+        None => Ok(checkout::target()?.join("tools/bin/docker")),
+    }
+}
+
+fn extract(refresh: bool) -> Result<debian::Extraction> {
+    let names = [
+        "docker-buildx",
+        "docker-cli",
+        "docker-compose",
+        "libc6",
+        "virtiofsd",
+    ]
+    .map(str::to_owned);
+    debian::extract(Arch::host(), &names, refresh)
+}
+
+fn fill(extraction: &debian::Extraction, own: &Own, folder: &Path) -> Result<()> {
+    let tree = checkout::scratch(folder)?;
+    extraction.unpack(tree.path(), &["usr/bin", "usr/lib", "usr/libexec"])?;
+    lay_out(tree.path(), own, folder)?;
+    let versions = serde_json::to_vec_pretty(&extraction.packages)?;
+    fs::write(folder.join("manifest.json"), versions)?;
     Ok(())
 }
 

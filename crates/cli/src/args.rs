@@ -53,6 +53,9 @@ pub(crate) enum Verb {
     Reset(verb::reset::Args),
     /// Print the completions for a shell
     Completion(verb::completion::Args),
+    /// Write the manual pages into a folder
+    #[command(hide = true)]
+    ManPages(verb::man_pages::Args),
     /// Show the versions of the parts
     Version(verb::version::Args),
 }

@@ -7,6 +7,7 @@
 mod args;
 mod confirm;
 mod docker_context;
+mod docker_plugins;
 mod durations;
 mod failure;
 mod launch;

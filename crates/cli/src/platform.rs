@@ -6,8 +6,8 @@ use std::ffi::OsString;
 mod unix;
 #[cfg(unix)]
 pub(crate) use unix::{
-    EndRequests, TerminalResizes, append_private_file, create_private_file, editor, probes,
-    process_runs, spawn_detached,
+    DOCKER_PLUGINS, EndRequests, TerminalResizes, append_private_file, create_private_file, editor,
+    probes, process_runs, spawn_detached, symlink,
 };
 
 /// A fact about the host for a diagnosis: where it comes from.

@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod debug;
 pub(crate) mod diagnose;
 pub(crate) mod logs;
+pub(crate) mod man_pages;
 pub(crate) mod reclaim;
 pub(crate) mod reset;
 pub(crate) mod shell;
@@ -23,8 +24,11 @@ use crate::session::Session;
 
 /// Runs a verb; returns the exit code of one that came to its end.
 pub(crate) async fn run(verb: &Verb, output: Output) -> Result<u8, Failure> {
-    if let Verb::Completion(args) = verb {
-        return completion::run(args, output);
+    // What is printed of the command itself needs no state folder.
+    match verb {
+        Verb::Completion(args) => return completion::run(args, output),
+        Verb::ManPages(args) => return man_pages::run(args),
+        _ => {}
     }
     let session = Session::from_env(output)?;
     match verb {
@@ -43,6 +47,7 @@ pub(crate) async fn run(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Diagnose(args) => diagnose::run(args, &session).await,
         Verb::Reset(args) => reset::run(args, &session).await,
         Verb::Completion(args) => completion::run(args, output),
+        Verb::ManPages(args) => man_pages::run(args),
         Verb::Version(args) => version::run(args, &session).await,
     }
 }

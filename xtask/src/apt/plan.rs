@@ -38,6 +38,11 @@ const QEMU_FAMILY: [&str; 4] = [
     "seabios",
 ];
 
+/// What apt is to install where QEMU comes from Debian 12's backports.
+pub(crate) fn qemu_from_backports() -> [String; 4] {
+    QEMU_FAMILY.map(|name| format!("{name}/bookworm-backports"))
+}
+
 /// All that building, running and testing need of the host.
 pub(super) fn needs() -> &'static [Need] {
     const fn program(package: &'static str, name: &'static str) -> Need {
@@ -55,6 +60,7 @@ pub(super) fn needs() -> &'static [Need] {
         program("buildah", "buildah"),
         program("chromium", "chromium"),
         program("dbus", "dbus-daemon"),
+        program("debhelper", "dh"),
         program("e2fsprogs", "e2fsck"),
         program("gcc", "cc"),
         program("gdb", "gdb"),
@@ -76,6 +82,7 @@ pub(super) fn needs() -> &'static [Need] {
             package: "libwebkit2gtk-4.1-dev",
             probe: Probe::Package,
         },
+        program("lintian", "lintian"),
         program("mmdebstrap", "mmdebstrap"),
         program("nodejs", "node"),
         program("npm", "npm"),
@@ -125,7 +132,7 @@ impl Plan {
         let mut packages: Vec<String> = missing.iter().map(|name| (*name).to_owned()).collect();
         if qemu_from_backports {
             packages.retain(|name| name != QEMU.package);
-            packages.extend(QEMU_FAMILY.map(|name| format!("{name}/bookworm-backports")));
+            packages.extend(self::qemu_from_backports());
         }
         Ok(Self {
             add_backports: qemu_from_backports && !host.has_backports,
@@ -210,6 +217,7 @@ mod tests {
             super::super::APP,
             super::super::GUI_TESTS,
             super::super::IMAGE,
+            super::super::PACKAGE,
             super::super::PAGE,
             super::super::SAMPLES,
             super::super::TESTS,

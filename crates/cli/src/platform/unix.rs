@@ -10,7 +10,17 @@ use nix::sys::signal::kill;
 use nix::unistd::{Pid, setsid};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+pub(crate) use std::os::unix::fs::symlink;
+
 use super::Probe;
+
+/// Where the docker CLI looks for plugins besides the user's own folder.
+pub(crate) const DOCKER_PLUGINS: [&str; 4] = [
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+];
 
 /// Starts a program that outlives this one and its terminal: a session of its own,
 /// `/` as its folder, its output appended to `log`.

@@ -1,4 +1,4 @@
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use crate::args::Cli;
@@ -30,7 +30,18 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<u8, Failure> {
         Target::Fish => Shell::Fish,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "coracle", &mut script);
+    clap_complete::generate(shell, &mut offered(), "coracle", &mut script);
     output.bytes(&script)?;
     Ok(0)
+}
+
+/// The command without its hidden verbs: clap_complete would offer them.
+fn offered() -> Command {
+    let all = Cli::command();
+    let verbs = all.get_subcommands().filter(|verb| !verb.is_hide_set());
+    Command::new("coracle")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .args(all.get_arguments().cloned())
+        .subcommands(verbs.cloned())
 }

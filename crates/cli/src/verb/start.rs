@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use coracle_daemon_api::{Progress, StartOptions, Status};
 
 use crate::docker_context::{self, Context};
+use crate::docker_plugins;
 use crate::failure::Failure;
 use crate::launch;
 use crate::progress::ProgressView;
@@ -88,6 +89,13 @@ async fn ready(
         session
             .output
             .note(&format!("Warning: no docker context was made: {words}"));
+    }
+    if let Some(Context::Ready(_)) = &context
+        && let Err(error) = docker_plugins::link()
+    {
+        session.output.note(&format!(
+            "Warning: docker is without compose or buildx: they could not be linked: {error}"
+        ));
     }
     view.finish()?;
     if session.output.json {

@@ -68,6 +68,26 @@ fn completions_are_scripts() {
     let fish = home.coracle(&["completion", "fish"]).expect(0).stdout;
     assert!(fish.contains("complete -c coracle"), "{fish}");
     home.coracle(&["completion", "tcsh"]).expect(2);
+    for script in [bash, zsh, fish] {
+        assert!(script.contains("snapshot") && script.contains("version"));
+        assert!(!script.contains("man-pages"), "a hidden verb: {script}");
+    }
+}
+
+#[test]
+fn every_verb_has_a_manual_page() {
+    let home = Home::new();
+    let folder = home.path("user");
+    home.coracle(&["man-pages", folder.to_str().unwrap()])
+        .expect(0);
+    for verb in VERBS {
+        let page = home.read(&format!("user/coracle-{}.1", verb.join("-")));
+        assert!(
+            page.contains(".SH SYNOPSIS") && page.contains("Example:"),
+            "{verb:?}: {page}"
+        );
+    }
+    home.coracle(&["man-pages", "/nowhere"]).expect(10);
 }
 
 #[test]
