@@ -32,6 +32,8 @@ impl Session {
     pub(super) fn gdb(&self, coracle: &Coracle, commands: &[&str]) -> Result<Program> {
         let mut gdb = coracle
             .program("gdb")
+            // Where a gdb that dies may leave its core.
+            .dir(coracle.home())
             .args(["-nx", "-batch", "-ex", "set pagination off"])
             .args(["-ex", "set confirm off"])
             .args(["-ex", &format!("target remote {}", self.address()?)]);

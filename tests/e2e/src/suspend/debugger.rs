@@ -67,6 +67,8 @@ impl<'a> Debugger<'a> {
         let session = Session::begin(coracle, container)?;
         let gdb = coracle
             .program("gdb")
+            // Where a gdb that dies may leave its core.
+            .dir(coracle.home())
             .args(["-nx", "-quiet", "-ex", "set pagination off"])
             .args(["-ex", &format!("target remote {}", session.address()?)]);
         Ok(Self {
