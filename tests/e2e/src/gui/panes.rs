@@ -57,7 +57,7 @@ pub(super) fn what_the_engine_keeps(coracle: &Coracle) -> Result<()> {
     page.until("[data-container=gui-keeper]")?;
 
     page.click("nav a[href='#/images']")?;
-    page.until_text(&format!("[data-image='{image}']"), "gui-keeper")?;
+    page.until_text(&format!("[data-image^='{image}']"), "gui-keeper")?;
     page.click("nav a[href='#/networks']")?;
     page.until_text("[data-network=gui-net]", "gui-keeper")?;
     page.click("nav a[href='#/volumes']")?;
