@@ -109,8 +109,11 @@ async fn shell(container: &str, mut terminal: TokioIo<Upgraded>) {
         _ => "$ ".to_owned(),
     };
     let _ = terminal.write_all(first.as_bytes()).await;
+    if container != WITH_SHELL {
+        return;
+    }
     let mut buffer = [0; 64];
-    while container == WITH_SHELL {
+    loop {
         let count = terminal.read(&mut buffer).await.unwrap_or(0);
         if count == 0 || buffer.starts_with(b"exit") {
             return;

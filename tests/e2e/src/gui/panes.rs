@@ -69,7 +69,7 @@ pub(super) fn what_the_engine_keeps(coracle: &Coracle) -> Result<()> {
     page.click("a[href^='#/containers/files/']")?;
     page.until_text("[role=table]", "/new")?;
     page.click("a[href^='#/containers/inspect/']")?;
-    page.until_text("[role=log]", "\"AppArmorProfile\"")?;
+    page.until_text("[role=log]", "\"Running\": true")?;
 
     coracle.docker(["rm", "--force", "gui-keeper"]).ok()?;
     page.click("nav a[href='#/volumes']")?;
