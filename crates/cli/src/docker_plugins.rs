@@ -60,7 +60,7 @@ mod tests {
         fs::write(tools.join("docker-compose"), "ours").unwrap();
         fs::write(tools.join("docker-buildx"), "ours").unwrap();
         fs::write(system.join("docker-buildx"), "system").unwrap();
-        platform::symlink(&scratch.path().join("gone"), &own.join("docker-compose")).unwrap();
+        platform::symlink(scratch.path().join("gone"), own.join("docker-compose")).unwrap();
         link_missing(&tools, &own, &[&system]).unwrap();
         assert_eq!(read(&own.join("docker-compose")), "ours");
         assert!(!own.join("docker-buildx").is_symlink());
