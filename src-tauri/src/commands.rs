@@ -94,10 +94,13 @@ pub(crate) async fn follow(
 
 /// Sends edits on their way to the page; the number ends it.
 #[command]
-pub(crate) fn watch(followed: State<'_, Followed>, to: Channel<EditPiece>) -> u32 {
+pub(crate) async fn watch(
+    followed: State<'_, Followed>,
+    to: Channel<EditPiece>,
+) -> Result<u32, ApiError> {
     let client = followed.client.clone();
     let to = move |piece| to.send(piece).map_err(page_gone);
-    followed.begin(edits::follow(client, to))
+    Ok(followed.begin(edits::follow(client, to)))
 }
 
 /// Ends what a number was given for.
