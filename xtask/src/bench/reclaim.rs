@@ -23,6 +23,9 @@ pub(super) const BENCH: Bench = Bench {
 
 const IMAGE: &str = "coracle-sample/busybox";
 
+/// A name of one letter would be a drive to the docker command.
+const VOLUME: &str = "load:/v";
+
 /// From the end of the load to the look at what is left of it.
 const AFTER: Duration = Duration::from_secs(30);
 
@@ -90,19 +93,19 @@ fn beside(
     }
 }
 
-const COMMANDS: &str = "docker run --volume v:/v --shm-size 600m … # before, and the peak
-docker rm --force; docker volume rm v # 30 s after
+const COMMANDS: &str = "docker run --volume load:/v --shm-size 600m … # before, and the peak
+docker rm --force; docker volume rm load # 30 s after
 coracle reclaim # after the command";
 
 /// Before, at the peak, 30 s after it, after the command.
 fn cycle(coracle: &Coracle) -> Result<[Taken; 4]> {
     let before = taken(coracle)?;
-    let run = ["--name", "fill", "--volume", "v:/v", "--shm-size", "600m"];
+    let run = ["--name", "fill", "--volume", VOLUME, "--shm-size", "600m"];
     coracle.background(run.into_iter().chain([IMAGE, "sh", "-c", LOAD]))?;
     coracle.await_log("fill", "filled")?;
     let peak = taken(coracle)?;
     coracle.docker(["rm", "--force", "fill"]).ok()?;
-    coracle.docker(["volume", "rm", "v"]).ok()?;
+    coracle.docker(["volume", "rm", "load"]).ok()?;
     thread::sleep(AFTER);
     let after = taken(coracle)?;
     coracle.coracle(["reclaim"]).ok()?;
