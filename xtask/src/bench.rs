@@ -12,6 +12,7 @@ mod debian_guest;
 mod figure;
 mod file_events;
 mod files;
+mod gui_idle;
 mod load;
 mod port;
 mod reclaim;
@@ -52,6 +53,7 @@ const BENCHES: &[Bench] = &[
     files::READ,
     files::STAT,
     daemon_idle::BENCH,
+    gui_idle::BENCH,
     reclaim::BENCH,
     socket::LATENCY,
     socket::THROUGHPUT,

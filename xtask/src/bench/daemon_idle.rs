@@ -63,7 +63,7 @@ fn run(stage: &Stage) -> Result<Vec<Figure>> {
 
 /// Of all its threads since it began. Nanoseconds, unlike the ticks of `/proc/<id>/stat`;
 /// threads that have ended since are missing.
-fn processor_time(id: u32) -> Result<Duration> {
+pub(super) fn processor_time(id: u32) -> Result<Duration> {
     let mut total = 0;
     let tasks = format!("/proc/{id}/task");
     for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
