@@ -125,6 +125,7 @@ bool coracle_is_echo(const struct path *dir, const struct qstr *name,
 u64 coracle_noted(void);
 bool coracle_is_content_echo(const struct path *dir, const struct qstr *name,
 			     struct dentry *child, struct told *told, bool *waited);
+void coracle_settle(const struct path *dir, struct dentry *child);
 
 /* lost.c */
 void coracle_lose(const struct path *dir, const struct qstr *name, struct dentry *file);

@@ -213,6 +213,8 @@ static void moved_to(struct batch *batch, const struct change *change)
 	if (!is_echo(batch, &change->name, LOCAL_TO))
 		arrive(&batch->dir, change, &change->name, target, now ? d_inode(now) : NULL,
 		       fsnotify_get_cookie());
+	else if (now)
+		coracle_settle(&batch->dir, now);
 	dput(now);
 	dput(target);
 }
@@ -257,6 +259,8 @@ static void moved(struct batch *batch, const struct change *change)
 		tell_entry(FS_MOVED_FROM | change->isdir, &batch->dir, &change->name, inode,
 			   cookie);
 		arrive(&to, change, &change->to_name, target, inode, cookie);
+	} else if (now) {
+		coracle_settle(&to, now);
 	}
 	iput(inode);
 	dput(now);

@@ -123,6 +123,23 @@ out:
 	spin_unlock(&lock);
 }
 
+/*
+ * A move changes the ctime, and echoes of what the guest did to the content
+ * before may come after it. The echo of the move settles it: coracle_settle().
+ */
+static void unsettle(const struct inode *inode)
+{
+	struct record *record;
+
+	spin_lock(&lock);
+	record = find(inode, 0, LOCAL_CONTENT);
+	if (record) {
+		record->number = ++noted;
+		record->settled = false;
+	}
+	spin_unlock(&lock);
+}
+
 static int saw(struct fsnotify_group *own, u32 mask, const void *data, int data_type,
 	       struct inode *dir, const struct qstr *name, u32 cookie,
 	       struct fsnotify_iter_info *iter)
@@ -137,6 +154,8 @@ static int saw(struct fsnotify_group *own, u32 mask, const void *data, int data_
 	/* Making a name sets its inode's owner and mode too. */
 	if (inode && mask & (FS_MODIFY | FS_CLOSE_WRITE | FS_ATTRIB | FS_CREATE))
 		note(inode, 0, LOCAL_CONTENT);
+	if (inode && mask & FS_MOVED_TO)
+		unsettle(inode);
 	if (!dir || !name)
 		return 0;
 	if (mask & (FS_MODIFY | FS_CLOSE_WRITE | FS_ATTRIB | FS_CREATE))
@@ -163,8 +182,8 @@ static const struct fsnotify_ops ops = {
 };
 
 /*
- * An operation on an entry or on attributes holds the lock of the folder or of
- * the inode until it has been seen.
+ * An operation on an entry holds the lock of the folder until it has been seen,
+ * one on attributes that of the inode.
  */
 static bool wait_for_locals(struct inode *inode)
 {
@@ -235,7 +254,8 @@ bool coracle_is_content_echo(const struct path *dir, const struct qstr *name,
 	enum origin origin;
 	bool writing;
 
-	if (inode && !wait_for_locals(inode))
+	/* A name that is moved or deleted changes the ctime, too. */
+	if (!wait_for_locals(d_inode(dir->dentry)) || (inode && !wait_for_locals(inode)))
 		return false;
 	while (true) {
 		/* Who closes is noted before: this is to be read before the notes. */
@@ -252,6 +272,15 @@ bool coracle_is_content_echo(const struct path *dir, const struct qstr *name,
 		*waited = true;
 		usleep_range(1000, 1100);
 	}
+}
+
+/* The guest's own move of a file has come back: what it is now, it is by the guest. */
+void coracle_settle(const struct path *dir, struct dentry *child)
+{
+	struct told told;
+
+	coracle_ask(dir, child, &told);
+	origin_of_content(dir, &child->d_name, d_inode(child), &told);
 }
 
 /* Sees the superblock's own operations from now on. */
