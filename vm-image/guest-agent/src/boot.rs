@@ -14,8 +14,8 @@ use crate::guest::{Guest, Logs};
 use crate::reaper::Reaper;
 use crate::transport::VirtioSerial;
 use crate::{
-    data_disk, file_events, logging, modules, network, ports, power, priority, registry_ca,
-    resolver, shares, sysctl, transport,
+    data_disk, file_events, logging, modules, network, ports, power, registry_ca, resolver, shares,
+    sysctl, transport,
 };
 
 /// How long the end of the VM waits for a boot that is still going on.
@@ -41,7 +41,6 @@ fn start(logs: Logs) -> Result<Infallible, Fatal> {
     // on costs more, in a guest, than a second thread wins.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
-        .on_thread_start(priority::before_others)
         .enable_all()
         .build()?;
     runtime.block_on(live(boot, logs))

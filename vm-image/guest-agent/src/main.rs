@@ -29,7 +29,6 @@ mod network;
 mod ports;
 mod power;
 mod power_button;
-mod priority;
 mod reaper;
 mod recall;
 mod reclaim;
