@@ -11,7 +11,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use coracle_guest_api::file_events::{Batch, Outcome};
+use coracle_guest_api::file_events::{Batch, FileEvent, Outcome};
 use nix::fcntl::OFlag;
 
 use crate::guest::Guest;
@@ -25,9 +25,15 @@ const ABOUT: &str = "file events";
 pub(crate) struct Delivery(SystemCalls);
 
 impl Delivery {
-    /// Says at once if there is no module.
+    /// Says at once if there is no module; has it see from now on what the guest itself does to the shares: an echo of what
+    /// it has not seen would pass for the host's own.
     pub(crate) fn new(guest: &Guest) -> Self {
         tell(guest, module::is_loaded());
+        for share in guest.share_paths() {
+            if let Err(ModuleMissing::No(error)) = deliver_whole(&share, &[]) {
+                tracing::warn!("the guest's own changes to {share} are not seen yet: {error}");
+            }
+        }
         Self(SystemCalls::default())
     }
 
@@ -36,7 +42,7 @@ impl Delivery {
         if !guest.share_paths().contains(&batch.share) {
             return Outcome::Not;
         }
-        match deliver_whole(batch) {
+        match deliver_whole(&batch.share, &batch.events) {
             Ok(echoes) => {
                 tell(guest, true);
                 Outcome::Whole { echoes }
@@ -54,9 +60,9 @@ impl Delivery {
     }
 }
 
-fn deliver_whole(batch: &Batch) -> Result<Vec<u8>, ModuleMissing> {
-    let root = open_path(Path::new(&batch.share)).map_err(ModuleMissing::No)?;
-    module::write(&root, &batch.events)
+fn deliver_whole(share: &str, events: &[FileEvent]) -> Result<Vec<u8>, ModuleMissing> {
+    let root = open_path(Path::new(share)).map_err(ModuleMissing::No)?;
+    module::write(&root, events)
 }
 
 /// How many names of a share that nobody uses the guest remembers; the host's server has a file open

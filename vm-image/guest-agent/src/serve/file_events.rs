@@ -12,12 +12,14 @@ use crate::guest::Guest;
 
 /// Acknowledges each batch once its events are raised, until the daemon has no more.
 pub(super) async fn file_events(guest: &Arc<Guest>, mut stream: MuxStream) -> Result<(), Failure> {
+    // Here and below the file server may take its time.
+    let own = guest.clone();
+    let beginning = tokio::task::spawn_blocking(move || Delivery::new(&own));
+    let mut delivery = beginning.await.map_err(std::io::Error::other)?;
     accept(&mut stream).await?;
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let mut delivery = Delivery::new(guest);
     while let Some(batch) = file_events::read(&mut reader).await? {
         let (own, sequence) = (guest.clone(), batch.sequence);
-        // The file server may take its time.
         let delivering = tokio::task::spawn_blocking(move || {
             let outcome = delivery.deliver(&own, &batch);
             (delivery, outcome)
