@@ -22,6 +22,7 @@ use crate::event::{Event, ProgressSender, Request};
 use crate::options::Options;
 use crate::reclaim;
 use crate::settings::{self, Store};
+use crate::snapshots::Listed;
 use crate::status;
 use crate::task::Task;
 use crate::vm::{Context, Input, Lifecycle, SnapshotWork, Sockets, check_restorable};
@@ -65,7 +66,9 @@ pub async fn run(
     };
     let context = Context::new(paths.clone(), options, settings, sockets, events.clone());
     let lifecycle = Lifecycle::new(context);
-    let (news, news_now) = watch::channel(status::news(&lifecycle, None));
+    let mut listed = Listed::default();
+    let snapshots = listed.now(&lifecycle.context.snapshots);
+    let (news, news_now) = watch::channel(status::news(&lifecycle, snapshots));
     let mut sessions = debugging.changed();
     let listener = claim.listen(&paths.daemon_socket())?;
     let api = Api::serve(
@@ -103,6 +106,7 @@ pub async fn run(
     let mut daemon = Daemon {
         lifecycle,
         store,
+        listed,
         news,
         waiters: Waiters::default(),
         agent_wanted: Vec::new(),
@@ -125,6 +129,7 @@ const SUSPENDING: Duration = Duration::from_secs(120);
 struct Daemon {
     lifecycle: Lifecycle,
     store: Store,
+    listed: Listed,
     news: watch::Sender<DaemonNews>,
     waiters: Waiters,
     /// Those who want a way to the guest agent.
@@ -342,13 +347,9 @@ impl Daemon {
                 _ => self.waiters.refuse(goal, &error),
             }
         }
-        let outcome = self.lifecycle.context.snapshot_outcome.take();
-        let news = {
-            let last = self.news.borrow();
-            let is_as_it_was = outcome.is_none() && last.status.vm.state == self.lifecycle.state();
-            status::news(&self.lifecycle, is_as_it_was.then_some(&*last))
-        };
-        if let Some(outcome) = outcome {
+        let snapshots = self.listed.now(&self.lifecycle.context.snapshots);
+        let news = status::news(&self.lifecycle, snapshots);
+        if let Some(outcome) = self.lifecycle.context.snapshot_outcome.take() {
             let outcome = outcome.map(|()| news.status.clone());
             self.waiters.conclude(Goal::Snapshot, &outcome);
         }

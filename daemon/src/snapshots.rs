@@ -17,6 +17,8 @@ mod entry;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use coracle_daemon_api::{ApiError, ErrorCode, Snapshot};
 use coracle_host_paths::HostPaths;
@@ -26,10 +28,19 @@ use crate::platform;
 
 pub(crate) use entry::Entry;
 
-/// The folder of the snapshots.
+/// The folder of the snapshots. Clones are of one.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshots {
     folder: PathBuf,
+    changes: Arc<AtomicU64>,
+}
+
+/// Their list, read again only when it may be another one.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    /// Of [`Snapshots::changes`].
+    as_of: Option<u64>,
+    list: Vec<Snapshot>,
 }
 
 /// A snapshot that is being taken. Dropping it deletes what there is of it.
@@ -37,12 +48,28 @@ pub(crate) struct Snapshots {
 pub(crate) struct Part {
     folder: PathBuf,
     named: PathBuf,
+    changes: Arc<AtomicU64>,
 }
 
 impl Snapshots {
     pub(crate) fn new(paths: &HostPaths) -> Self {
         Self {
             folder: paths.snapshots_dir(),
+            changes: Arc::default(),
+        }
+    }
+
+    /// A number that is another one when the list may be another one.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// What becomes of a snapshot that is now under a name, or will be.
+    fn part(&self, named: PathBuf) -> Part {
+        Part {
+            folder: self.folder.join(PART),
+            named,
+            changes: self.changes.clone(),
         }
     }
 
@@ -98,10 +125,7 @@ impl Snapshots {
                 ),
             ));
         }
-        let part = Part {
-            folder: folder.join(PART),
-            named,
-        };
+        let part = self.part(named);
         part.empty()
             .and_then(|()| fs::create_dir(&part.folder))
             .map_err(|error| self.failed("write", &error))?;
@@ -156,16 +180,15 @@ impl Snapshots {
                 format!("the snapshot {name} is being restored: delete it when the VM runs"),
             ));
         }
-        let part = Part {
-            folder: self.folder.join(PART),
-            named: self.folder.join(name),
-        };
+        let part = self.part(self.folder.join(name));
         // Under its name it is whole or not there.
-        part.empty()
+        let deleted = part
+            .empty()
             .and_then(|()| fs::rename(&part.named, &part.folder))
             .and_then(|()| sync(&self.folder))
-            .and_then(|()| part.empty())
-            .map_err(|error| self.failed("delete from", &error))
+            .and_then(|()| part.empty());
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        deleted.map_err(|error| self.failed("delete from", &error))
     }
 
     /// Deletes all.
@@ -177,7 +200,9 @@ impl Snapshots {
             }
             Ok(())
         };
-        cleared().map_err(|error| self.failed("delete from", &error))
+        let cleared = cleared();
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        cleared.map_err(|error| self.failed("delete from", &error))
     }
 
     /// From now on the next start goes on from this snapshot, whatever happens to this process.
@@ -209,11 +234,7 @@ impl Snapshots {
 
     /// Removes what a daemon that was killed has left half-done.
     pub(crate) fn tidy(&self) {
-        let part = Part {
-            folder: self.folder.join(PART),
-            named: PathBuf::new(),
-        };
-        drop(part);
+        drop(self.part(PathBuf::new()));
     }
 
     /// Of what is under a name, not by whom it was put there.
@@ -241,6 +262,20 @@ impl Snapshots {
 
     fn failed(&self, verb: &str, error: &io::Error) -> ApiError {
         ApiError::host(format!("cannot {verb} {}", self.folder.display()), error)
+    }
+}
+
+impl Listed {
+    /// The list. One that cannot be read stays as it was, and is tried again the next time.
+    pub(crate) fn now(&mut self, snapshots: &Snapshots) -> Vec<Snapshot> {
+        let changes = snapshots.changes();
+        if self.as_of != Some(changes) {
+            match snapshots.list() {
+                Ok(list) => (self.as_of, self.list) = (Some(changes), list),
+                Err(error) => tracing::warn!(%error, "the snapshots are not known"),
+            }
+        }
+        self.list.clone()
     }
 }
 
@@ -273,8 +308,10 @@ impl Part {
             fs::rename(&self.folder, &self.named)?;
             self.named.parent().map_or(Ok(()), sync)
         };
+        let written = written();
+        self.changes.fetch_add(1, Ordering::Relaxed);
         let folder = self.named.display();
-        written().map_err(|error| ApiError::host(format!("cannot write {folder}"), &error))
+        written.map_err(|error| ApiError::host(format!("cannot write {folder}"), &error))
     }
 
     fn empty(&self) -> io::Result<()> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coracle_daemon_api::{
-    DaemonNews, EngineStatus, PortStatus, ShareStatus, Status, Versions, VmState, VmStatus,
+    DaemonNews, EngineStatus, PortStatus, ShareStatus, Snapshot, Status, Versions, VmState,
+    VmStatus,
 };
 use coracle_guest_api::mux::Opener;
 use coracle_guest_api::status::AgentStatus;
@@ -68,20 +69,12 @@ pub(crate) fn of(lifecycle: &Lifecycle) -> Status {
     status
 }
 
-/// The same with the lists. What `before` has of the snapshots still holds.
-pub(crate) fn news(lifecycle: &Lifecycle, before: Option<&DaemonNews>) -> DaemonNews {
-    let context = &lifecycle.context;
-    let snapshots = match before {
-        Some(before) => before.snapshots.clone(),
-        None => context.snapshots.list().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the snapshots are not known");
-            Vec::new()
-        }),
-    };
+/// The same with the lists.
+pub(crate) fn news(lifecycle: &Lifecycle, snapshots: Vec<Snapshot>) -> DaemonNews {
     DaemonNews {
         status: of(lifecycle),
         snapshots,
-        debug_sessions: debug::list(&context.sockets.debugging),
+        debug_sessions: debug::list(&lifecycle.context.sockets.debugging),
     }
 }
 

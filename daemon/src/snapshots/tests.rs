@@ -55,6 +55,38 @@ impl Place {
 }
 
 #[test]
+fn the_list_is_read_again_after_each_change() {
+    let place = place();
+    let mut listed = Listed::default();
+    let mut names = || {
+        let list = listed.now(&place.snapshots.clone());
+        list.into_iter().map(|found| found.name).collect::<Vec<_>>()
+    };
+    assert!(names().is_empty());
+    place.take("a");
+    place.take("b");
+    assert_eq!(names(), ["b", "a"]);
+    place.snapshots.delete("a").unwrap();
+    assert_eq!(names(), ["b"]);
+    place.snapshots.clear().unwrap();
+    assert!(names().is_empty());
+}
+
+#[test]
+fn a_list_that_cannot_be_read_stays_as_it_was() {
+    let place = place();
+    let mut listed = Listed::default();
+    place.take("a");
+    assert_eq!(listed.now(&place.snapshots).len(), 1);
+    place.take("b");
+    let (folder, away) = (&place.snapshots.folder, place.folder.path().join("away"));
+    fs::rename(folder, &away).unwrap();
+    assert_eq!(listed.now(&place.snapshots).len(), 1);
+    fs::rename(&away, folder).unwrap();
+    assert_eq!(listed.now(&place.snapshots).len(), 2);
+}
+
+#[test]
 fn what_is_taken_is_listed_read_and_deleted() {
     let place = place();
     place.take("b");
