@@ -29,7 +29,7 @@ use crate::vm::{Context, Input, Lifecycle, SnapshotWork, Sockets, check_restorab
 use crate::waiters::{Goal, Waiters};
 
 /// Serves a state folder until a client says quit or `signals` yields; the VM is shut down in
-/// order then, and at once when `signals` yields again.
+/// order then, and at once when `signals` yields a second time.
 ///
 /// Fails when the settings are broken or a socket is in the way, before anything is started.
 pub async fn run(
@@ -112,6 +112,7 @@ pub async fn run(
         agent_wanted: Vec::new(),
         events: receiver,
         ending: false,
+        terminated: false,
     };
     while !daemon.ending {
         daemon.next().await;
@@ -123,8 +124,9 @@ pub async fn run(
     Ok(())
 }
 
-/// How long the memory may take to the disk before a daemon that ends gives up on it.
-const SUSPENDING: Duration = Duration::from_secs(120);
+/// How long the memory may take to the disk before a daemon that ends gives up on it. A session's
+/// manager gives two minutes, and a shutdown has to fit into the rest.
+const SUSPENDING: Duration = Duration::from_secs(60);
 
 struct Daemon {
     lifecycle: Lifecycle,
@@ -137,6 +139,9 @@ struct Daemon {
     events: mpsc::Receiver<Event>,
     /// Whether the daemon is about to end.
     ending: bool,
+    /// Whether a signal has said so. The first one after a client's word is no impatience: a session that ends sends
+    /// both.
+    terminated: bool,
 }
 
 impl Daemon {
@@ -159,7 +164,7 @@ impl Daemon {
             } => self.restore(&name, fits, progress),
             Event::PortsChanged | Event::FilesChanged | Event::DebuggingChanged => {}
             Event::Wanted => self.lifecycle.feed(Input::Wanted),
-            Event::Terminate => self.ending = true,
+            Event::Terminate => (self.ending, self.terminated) = (true, true),
         }
     }
 
@@ -384,7 +389,7 @@ impl Daemon {
                 }
             };
             match event {
-                Event::Terminate => {
+                Event::Terminate if self.terminated => {
                     tracing::warn!("asked to end again: the VM is not shut down in order");
                     break;
                 }

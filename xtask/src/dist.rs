@@ -66,9 +66,38 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .current_dir(checkout::root()?);
     inherit(&mut cargo)?;
     image::run(&image::Options::default())?;
-    let package = package(options.profile, 1, &checkout::target()?.join("dist"))?;
+    let folder = checkout::target()?.join("dist");
+    let package = package(options.profile, revision()?, &folder)?;
+    remove_others(&package)?;
     let size = package.metadata()?.len() as f64 / 1e6;
     eprintln!("dist: {} {size:.1} MB", package.display());
+    Ok(())
+}
+
+/// Grows with each commit: a later build of one version is an upgrade. 1 without a repository.
+fn revision() -> Result<u32> {
+    let mut count = command("git");
+    count.args(["rev-list", "--count", "HEAD"]);
+    count.current_dir(checkout::root()?);
+    Ok(output(&mut count)
+        .ok()
+        .and_then(|count| count.trim().parse().ok())
+        .unwrap_or(1))
+}
+
+/// Earlier packages beside this one: `coracle_*.deb` is to be one.
+fn remove_others(package: &Path) -> Result<()> {
+    let folder = package.parent().context("a package is in a folder")?;
+    for found in fs::read_dir(folder)? {
+        let (path, name) = found.map(|found| (found.path(), found.file_name()))?;
+        let is_package = name
+            .to_string_lossy()
+            .strip_prefix("coracle_")
+            .is_some_and(|rest| rest.ends_with(".deb"));
+        if is_package && path != package {
+            fs::remove_file(path)?;
+        }
+    }
     Ok(())
 }
 

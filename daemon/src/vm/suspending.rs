@@ -15,8 +15,8 @@ use super::stopping::{Plan, Stopping};
 use super::{Context, Input, State};
 use crate::event::RunEvent;
 use crate::guest::{NotLeft, Session};
+use crate::image::Image;
 use crate::memory::{Fit, SavedMemory, Token};
-use crate::settings::Settings;
 use crate::task::Task;
 use crate::waiters::Goal;
 
@@ -40,7 +40,7 @@ pub(super) struct Suspending {
 impl Suspending {
     /// Shuts down instead where suspending cannot be, or would be in vain.
     pub(super) fn enter(context: &mut Context, live: Live) -> State {
-        let fit = match why_not(&live.machine, &context.settings) {
+        let fit = match why_not(&live.machine, context) {
             Ok(fit) => fit,
             Err(why) => {
                 context.announce(Stage::Stopping, why);
@@ -58,7 +58,7 @@ impl Suspending {
     /// A VM that nobody uses, which comes back when somebody does; as it was where that cannot be, or where
     /// somebody uses it just now.
     pub(super) fn unless_used(context: &mut Context, live: Live) -> Result<State, Box<Live>> {
-        let Ok(fit) = why_not(&live.machine, &context.settings) else {
+        let Ok(fit) = why_not(&live.machine, context) else {
             return Err(Box::new(live));
         };
         // In this order: whoever comes from now on waits, and who has come before is seen.
@@ -231,20 +231,26 @@ impl Suspending {
 }
 
 /// What the memory would fit, or the sentence why it is not saved.
-fn why_not(machine: &Machine, settings: &Settings) -> Result<Fit, &'static str> {
+fn why_not(machine: &Machine, context: &Context) -> Result<Fit, &'static str> {
     let origin = &machine.origin;
     if machine.vm.suspend().is_none() {
         return Err(
             "The VM is shut down, not suspended: that takes QEMU 9.0 and virtiofsd 1.13 or newer",
         );
     }
-    if !origin.settings.is_same_machine(settings) {
+    if !origin.settings.is_same_machine(&context.settings) {
         return Err("The VM is shut down, not suspended: its settings have changed");
     }
-    origin
+    let fit = origin
         .fit
         .clone()
-        .ok_or("The VM is shut down, not suspended: the driver cannot resume it")
+        .ok_or("The VM is shut down, not suspended: the driver cannot resume it")?;
+    // An upgrade under a VM that runs. An image that is not there may be there again at the next start.
+    let image = Image::find(&context.options.image_dir);
+    if image.is_ok_and(|image| image.identity != fit.image) {
+        return Err("The VM is shut down, not suspended: its image was replaced by another one");
+    }
+    Ok(fit)
 }
 
 fn refuse(context: &mut Context, error: ApiError) {

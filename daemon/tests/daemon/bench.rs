@@ -1,7 +1,7 @@
 //! A daemon in a folder of its own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,8 +58,7 @@ pub(crate) fn options(
     let paths = HostPaths::at(home.join(".coracle")).unwrap();
     paths.create().unwrap();
     fs::create_dir_all(&image).unwrap();
-    let manifest = serde_json::json!({"version": "7+abc", "arch": std::env::consts::ARCH});
-    fs::write(image.join("manifest.json"), manifest.to_string()).unwrap();
+    write_manifest(&image, "7+abc");
     for name in ["vmlinuz", "initramfs.img", "root.squashfs"] {
         let file = fs::File::create(image.join(name)).unwrap();
         file.set_len(2 << 20).unwrap();
@@ -81,10 +80,20 @@ pub(crate) fn options(
     (paths, options)
 }
 
+fn write_manifest(image: &Path, version: &str) {
+    let manifest = serde_json::json!({"version": version, "arch": std::env::consts::ARCH});
+    fs::write(image.join("manifest.json"), manifest.to_string()).unwrap();
+}
+
 impl Bench {
     /// A daemon that answers.
     pub(crate) async fn new() -> Self {
         Self::with(limits()).await
+    }
+
+    /// As an upgrade does.
+    pub(crate) fn replace_image(&self) {
+        write_manifest(&self.options.image_dir, "8+def");
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {

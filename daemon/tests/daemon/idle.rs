@@ -116,6 +116,18 @@ async fn it_is_suspended_and_shut_down_from_its_sleep() {
     assert_eq!(guest.shutdowns(), 1);
 }
 
+#[tokio::test]
+async fn it_is_not_suspended_in_vain() {
+    let (bench, guest) = up(Script::default()).await;
+    bench.replace_image();
+    set_key(&bench, "idle.suspend_after_s", json!(AFTER_S)).await;
+    asleep(&bench).await;
+    sleep(Duration::from_secs(3 * AFTER_S)).await;
+    assert!(bench.driver.is_paused());
+    assert_eq!(bench.status().await.vm.state, VmState::Running);
+    assert_eq!(guest.shutdowns(), 0);
+}
+
 /// Suspended because nobody used it, with a container's port: the port's address, and what wakes the guest.
 async fn suspended_with_a_port(bench: &Bench, guest: Guest) -> (SocketAddr, Token) {
     let opener = guest.opener().await;

@@ -204,6 +204,35 @@ async fn changed_settings_make_a_stop_a_shutdown() {
 }
 
 #[tokio::test]
+async fn a_signal_after_a_clients_word_is_no_impatience() {
+    let mut bench = bench().await;
+    let guest = bench.up().await;
+    let quit = StopOptions {
+        quit: true,
+        ..StopOptions::default()
+    };
+    let as_a_session_ends = async {
+        bench.in_state(VmState::Stopping).await;
+        bench.terminate().await;
+        // It is read before the guest has left.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        guest.suspended().await
+    };
+    let (stopped, _) = tokio::join!(bench.client.stop(&quit, |_| {}), as_a_session_ends);
+    assert_eq!(stopped.unwrap().vm.state, VmState::Suspended);
+    bench.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_replaced_image_makes_a_stop_a_shutdown() {
+    let bench = bench().await;
+    let guest = bench.up().await;
+    bench.replace_image();
+    let status = stop(&bench).await.unwrap();
+    assert_eq!((status.vm.state, guest.shutdowns()), (VmState::Stopped, 1));
+}
+
+#[tokio::test]
 async fn a_reset_and_a_restart_take_the_memory_away() {
     let bench = bench().await;
     suspended(&bench).await;

@@ -108,8 +108,8 @@ fn installed(
     let root = Root::new(release)?;
     said("installing");
     root.run("apt-get update -q")?;
-    install(&root, release, &packages[0])?;
-    let before = root.files()?;
+    let before = prepare(&root, release, &packages[0])?;
+    install(&root, &packages[0])?;
 
     said("starting the app");
     let screen = Screen::new()?;
@@ -127,7 +127,7 @@ fn installed(
     }
 
     said("upgrading");
-    install(&root, release, &packages[1])?;
+    install(&root, &packages[1])?;
     if with_vm {
         page.expect("kept").context("after the upgrade")?;
         root.login("coracle stop --quit && coracle start")?;
@@ -160,17 +160,33 @@ fn installed(
         .map(drop)
 }
 
-/// With nothing but what the package says it needs.
-fn install(root: &Root, release: &Release, package: &Path) -> Result<()> {
+/// Brings in what the package says it needs, and nothing else; all files that are there then.
+fn prepare(root: &Root, release: &Release, package: &Path) -> Result<Vec<String>> {
+    if release.backports {
+        let qemu = apt::qemu_from_backports().join(" ");
+        root.run(&format!(
+            "apt-get install -qy --no-install-recommends {qemu}"
+        ))?;
+    }
+    let needs = output(
+        command("dpkg-deb")
+            .arg("--field")
+            .arg(package)
+            .arg("Depends"),
+    )?;
+    root.run(&format!(
+        "apt-get satisfy -qy --no-install-recommends '{}'",
+        needs.trim()
+    ))?;
+    root.files()
+}
+
+fn install(root: &Root, package: &Path) -> Result<()> {
     let name = package.file_name().context("a package is a file")?;
     root.give(package)?;
     let package = format!("/home/{}/{}", root::USER, name.to_string_lossy());
-    let besides = match release.backports {
-        true => apt::qemu_from_backports().join(" "),
-        false => String::new(),
-    };
     root.run(&format!(
-        "apt-get install -qy --no-install-recommends {package} {besides} && rm {package}"
+        "apt-get install -qy --no-install-recommends {package} && rm {package}"
     ))?;
     Ok(())
 }
