@@ -88,7 +88,9 @@ fn run(stage: &Stage) -> Result<Vec<Figure>> {
     progress("bench", "building the app for release");
     inherit(
         Command::new(env!("CARGO"))
+            // As a package has it.
             .args(["build", "--quiet", "--release", "--package", "coracle-app"])
+            .args(["--package", "coracled", "--package", "coracle-cli"])
             .current_dir(checkout::root()?),
     )?;
     let coracle = stage.running()?;
