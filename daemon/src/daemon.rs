@@ -48,14 +48,16 @@ pub async fn run(
             message: "the VM is stopped: `coracle start` starts it".into(),
         });
         let (policy, policy_now) = watch::channel(MountPolicy::default());
-        let forwarder = Forwarder::new(guests.clone());
+        let (publish_on, publish_on_now) = watch::channel(settings.publish_on);
+        let forwarder = Forwarder::new(guests.clone(), publish_on_now.clone());
         let ports = forwarder.changed();
         let files = file_events.changed();
         let listener = claim.listen(&paths.engine_socket())?;
-        let serve = coracle_engine_proxy::serve(listener, access_now, policy_now);
+        let serve = coracle_engine_proxy::serve(listener, access_now, policy_now, publish_on_now);
         let sockets = Sockets {
             access,
             policy,
+            publish_on,
             guests: guests.clone(),
             forwarder,
             debugging: debugging.clone(),

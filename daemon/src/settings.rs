@@ -7,6 +7,7 @@
 mod engine_config;
 mod file;
 mod ignored;
+mod ports;
 mod proxy;
 mod registry;
 mod schema;
@@ -14,6 +15,7 @@ mod shares;
 mod url;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -71,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) shares: Vec<PathBuf>,
     /// Patterns of what no file events are raised for.
     pub(crate) ignored: Vec<String>,
+    /// The host's address for ports that name none; none for all.
+    pub(crate) publish_on: Option<IpAddr>,
     /// When the VM is paused.
     pub(crate) idle: Idle,
     /// The engine's `daemon.json`, as far as settings say something of it.
@@ -197,6 +201,7 @@ impl Store {
             disk_gib: number(schema::DISK),
             shares: shares::paths(&value(schema::SHARES)).expect("the value was checked"),
             ignored: ignored::patterns(&value(schema::IGNORED)).expect("the value was checked"),
+            publish_on: ports::address(&value(schema::PUBLISH_ON)).expect("the value was checked"),
             idle: Idle {
                 after: seconds(schema::PAUSE_AFTER),
                 suspend_after: seconds(schema::SUSPEND_AFTER),
