@@ -180,7 +180,9 @@ impl<'a> Fill<'a> {
 
     /// Publishes ports that have no binding yet.
     fn add(&mut self, root: &'a RawValue, ports: &[String]) {
-        let Some(host) = json::fields(root, "HostConfig").pop() else {
+        let hosts = json::fields(root, "HostConfig");
+        let is_object = |host: &&RawValue| host.get().starts_with('{');
+        let Some(host) = hosts.into_iter().rfind(is_object) else {
             return;
         };
         if ports.is_empty() {

@@ -82,6 +82,18 @@ fn all_ports_of_container_and_image_get_an_entry() {
 }
 
 #[test]
+fn what_the_engine_will_refuse_stays_json() {
+    let body =
+        r#"{"ExposedPorts":{"80/tcp":{}},"HostConfig":{"PublishAllPorts":true},"HostConfig":7}"#;
+    let changed = filled(body, &[]).unwrap();
+    assert!(
+        serde_json::from_str::<&RawValue>(&changed).is_ok(),
+        "{changed}"
+    );
+    assert_eq!(filled(&changed, &[]), None);
+}
+
+#[test]
 fn the_image_is_asked_for_its_ports_only_when_all_are_published() {
     let image = |all: &str| {
         let body = format!(r#"{{"Image":"x:1","HostConfig":{{"PublishAllPorts":{all}}}}}"#);
