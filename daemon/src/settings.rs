@@ -23,6 +23,7 @@ use coracle_daemon_api::{ApiError, ErrorCode, Setting, SettingChange};
 use serde_json::{Map, Value};
 
 use crate::idle::Idle;
+use file::Stored;
 
 pub use proxy::Proxies;
 pub use schema::HostFacts;
@@ -136,6 +137,25 @@ impl Store {
 
     /// Grants all wishes or none; returns the settings whose value is another one now.
     pub(crate) fn change(&self, wishes: &[SettingChange]) -> Result<Vec<Setting>, SettingsError> {
+        let (before, after) = self.with(wishes)?;
+        if after != before {
+            file::write(&self.file, after.clone())?;
+        }
+        Ok(schema::ENTRIES
+            .iter()
+            .filter(|entry| self.value(entry, &before) != self.value(entry, &after))
+            .map(|entry| self.describe(entry, &after))
+            .collect())
+    }
+
+    /// The values as they would be with all wishes granted.
+    pub(crate) fn would_be(&self, wishes: &[SettingChange]) -> Result<Settings, SettingsError> {
+        let (_, after) = self.with(wishes)?;
+        Ok(self.values(&after))
+    }
+
+    /// What is stored, and what would be with all wishes granted.
+    fn with(&self, wishes: &[SettingChange]) -> Result<(Stored, Stored), SettingsError> {
         let before = file::read(&self.file, &self.facts)?;
         let mut after = before.clone();
         for wish in wishes {
@@ -155,14 +175,7 @@ impl Store {
                 .and_then(|()| (entry.check_change)(&value, &self.facts))
                 .map_err(|why| SettingsError::Change(format!("{} {why}", entry.key)))?;
         }
-        if after != before {
-            file::write(&self.file, after.clone())?;
-        }
-        Ok(schema::ENTRIES
-            .iter()
-            .filter(|entry| self.value(entry, &before) != self.value(entry, &after))
-            .map(|entry| self.describe(entry, &after))
-            .collect())
+        Ok((before, after))
     }
 
     fn value(&self, entry: &schema::Entry, stored: &Map<String, Value>) -> Value {
