@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::api::{self, Api};
 use crate::claim::Claim;
+use crate::engine::configuration;
 use crate::event::{Event, ProgressSender, Request};
 use crate::options::Options;
 use crate::reclaim;
@@ -49,14 +50,16 @@ pub async fn run(
             message: "the VM is stopped: `coracle start` starts it".into(),
         });
         let (policy, policy_now) = watch::channel(MountPolicy::default());
-        let forwarder = Forwarder::new(guests.clone());
+        let (publish_on, publish_on_now) = watch::channel(settings.publish_on);
+        let forwarder = Forwarder::new(guests.clone(), publish_on_now.clone());
         let ports = forwarder.changed();
         let files = file_events.changed();
         let listener = claim.listen(&paths.engine_socket())?;
-        let serve = coracle_engine_proxy::serve(listener, access_now, policy_now);
+        let serve = coracle_engine_proxy::serve(listener, access_now, policy_now, publish_on_now);
         let sockets = Sockets {
             access,
             policy,
+            publish_on,
             guests: guests.clone(),
             forwarder,
             debugging: debugging.clone(),
@@ -162,6 +165,17 @@ impl Daemon {
                 fits,
                 progress,
             } => self.restore(&name, fits, progress),
+            Event::Vetted {
+                wishes,
+                refusal,
+                reply,
+            } => {
+                let changed = match refusal {
+                    Some(words) => Err(configuration::refused(&wishes, &words)),
+                    None => self.change(&wishes),
+                };
+                let _ = reply.send(changed);
+            }
             Event::PortsChanged | Event::FilesChanged | Event::DebuggingChanged => {}
             Event::Wanted => self.lifecycle.feed(Input::Wanted),
             Event::Terminate => (self.ending, self.terminated) = (true, true),
@@ -200,9 +214,7 @@ impl Daemon {
             Request::Settings(reply) => {
                 let _ = reply.send(self.store.list().map_err(ApiError::from));
             }
-            Request::Change(wishes, reply) => {
-                let _ = reply.send(self.change(&wishes));
-            }
+            Request::Change(wishes, reply) => self.vet(wishes, reply),
             Request::Reclaim(reply) => self.reclaim(reply),
             Request::Agent(reply) => {
                 self.lifecycle.feed(Input::Wanted);
@@ -290,6 +302,35 @@ impl Daemon {
             })
             .collect();
         self.change(&wishes)
+    }
+
+    /// A configuration that a running engine would refuse is not stored.
+    fn vet(
+        &mut self,
+        wishes: Vec<SettingChange>,
+        reply: oneshot::Sender<Result<SettingsChanged, ApiError>>,
+    ) {
+        let context = &self.lifecycle.context;
+        let changed = match self.store.would_be(&wishes) {
+            Ok(settings) => Some(settings.engine).filter(|new| *new != context.settings.engine),
+            // The change has the same error.
+            Err(_) => None,
+        };
+        let (Some(config), Ok((_, opener))) = (changed, self.live()) else {
+            let _ = reply.send(self.change(&wishes));
+            return;
+        };
+        let events = context.events();
+        tokio::spawn(async move {
+            let refusal = configuration::refusal(&opener, &config).await;
+            let event = Event::Vetted {
+                wishes,
+                refusal,
+                reply,
+            };
+            // A loop that has ended has answered.
+            let _ = events.send(event).await;
+        });
     }
 
     fn change(&mut self, wishes: &[SettingChange]) -> Result<SettingsChanged, ApiError> {

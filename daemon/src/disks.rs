@@ -29,6 +29,8 @@ pub(crate) fn secret_of_same_boot(path: &Path, config: &BootConfig) -> Option<St
     let found = BootConfig::from_disk(&fs::read(path).ok()?).ok()?;
     let same = BootConfig {
         secret: found.secret.clone(),
+        // The engine has come up meanwhile.
+        engine_before: found.engine_before.clone(),
         ..config.clone()
     };
     (found.to_disk() == same.to_disk()).then_some(found.secret)

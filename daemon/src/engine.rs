@@ -1,5 +1,7 @@
 //! Words with the engine: the first ones, and single requests.
 
+pub(crate) mod configuration;
+
 use std::time::Duration;
 
 use bytes::Bytes;

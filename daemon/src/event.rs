@@ -25,6 +25,13 @@ pub(crate) enum Event {
         fits: Result<(), ApiError>,
         progress: ProgressSender,
     },
+    /// The engine was shown the configuration that follows from a change of settings.
+    Vetted {
+        wishes: Vec<SettingChange>,
+        /// Its words, if it refuses it.
+        refusal: Option<String>,
+        reply: oneshot::Sender<Result<SettingsChanged, ApiError>>,
+    },
     /// The table of ports is another one.
     PortsChanged,
     /// Whether all file events are told is another answer.

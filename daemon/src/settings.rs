@@ -7,6 +7,7 @@
 mod engine_config;
 mod file;
 mod ignored;
+mod ports;
 mod proxy;
 mod registry;
 mod schema;
@@ -14,6 +15,7 @@ mod shares;
 mod url;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use coracle_daemon_api::{ApiError, ErrorCode, Setting, SettingChange};
 use serde_json::{Map, Value};
 
 use crate::idle::Idle;
+use file::Stored;
 
 pub use proxy::Proxies;
 pub use schema::HostFacts;
@@ -71,6 +74,8 @@ pub(crate) struct Settings {
     pub(crate) shares: Vec<PathBuf>,
     /// Patterns of what no file events are raised for.
     pub(crate) ignored: Vec<String>,
+    /// The host's address for ports that name none; none for all.
+    pub(crate) publish_on: Option<IpAddr>,
     /// When the VM is paused.
     pub(crate) idle: Idle,
     /// The engine's `daemon.json`, as far as settings say something of it.
@@ -132,6 +137,25 @@ impl Store {
 
     /// Grants all wishes or none; returns the settings whose value is another one now.
     pub(crate) fn change(&self, wishes: &[SettingChange]) -> Result<Vec<Setting>, SettingsError> {
+        let (before, after) = self.with(wishes)?;
+        if after != before {
+            file::write(&self.file, after.clone())?;
+        }
+        Ok(schema::ENTRIES
+            .iter()
+            .filter(|entry| self.value(entry, &before) != self.value(entry, &after))
+            .map(|entry| self.describe(entry, &after))
+            .collect())
+    }
+
+    /// The values as they would be with all wishes granted.
+    pub(crate) fn would_be(&self, wishes: &[SettingChange]) -> Result<Settings, SettingsError> {
+        let (_, after) = self.with(wishes)?;
+        Ok(self.values(&after))
+    }
+
+    /// What is stored, and what would be with all wishes granted.
+    fn with(&self, wishes: &[SettingChange]) -> Result<(Stored, Stored), SettingsError> {
         let before = file::read(&self.file, &self.facts)?;
         let mut after = before.clone();
         for wish in wishes {
@@ -151,14 +175,7 @@ impl Store {
                 .and_then(|()| (entry.check_change)(&value, &self.facts))
                 .map_err(|why| SettingsError::Change(format!("{} {why}", entry.key)))?;
         }
-        if after != before {
-            file::write(&self.file, after.clone())?;
-        }
-        Ok(schema::ENTRIES
-            .iter()
-            .filter(|entry| self.value(entry, &before) != self.value(entry, &after))
-            .map(|entry| self.describe(entry, &after))
-            .collect())
+        Ok((before, after))
     }
 
     fn value(&self, entry: &schema::Entry, stored: &Map<String, Value>) -> Value {
@@ -197,6 +214,7 @@ impl Store {
             disk_gib: number(schema::DISK),
             shares: shares::paths(&value(schema::SHARES)).expect("the value was checked"),
             ignored: ignored::patterns(&value(schema::IGNORED)).expect("the value was checked"),
+            publish_on: ports::address(&value(schema::PUBLISH_ON)).expect("the value was checked"),
             idle: Idle {
                 after: seconds(schema::PAUSE_AFTER),
                 suspend_after: seconds(schema::SUSPEND_AFTER),

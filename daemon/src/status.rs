@@ -14,6 +14,7 @@ use coracle_vm_driver::Vm;
 use tokio::time::timeout;
 
 use crate::api::debug;
+use crate::engine::configuration;
 use crate::vm::{Context, Lifecycle};
 use crate::{disks, engine};
 
@@ -152,11 +153,17 @@ fn degraded(context: &Context) -> Vec<String> {
         .host
         .as_ref()
         .and_then(|host| host.accelerator_note.clone());
+    let gone_back = vm
+        .guest
+        .as_ref()
+        .and_then(|guest| guest.engine_refused.as_deref())
+        .map(configuration::gone_back);
     facts
         .recovering
         .clone()
         .into_iter()
         .chain(vm.engine_note.clone())
+        .chain(gone_back)
         .chain(accelerator)
         .chain(vm.degraded_vm.iter().cloned())
         .chain(vm.degraded_guest.iter().cloned())

@@ -1,15 +1,15 @@
-//! The requests that are read whole because they can name folders of the host, or make a swarm.
+//! The requests that are read whole because they can name folders and addresses of the host, or make a swarm.
 
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use tokio::sync::watch;
 
 use crate::answer::{self, Body};
-use crate::mounts::{self, MountPolicy, Route, Verdict};
-use crate::swarm;
+use crate::connection::Context;
+use crate::mounts::{self, Route, Verdict};
+use crate::{ports, swarm};
 
 /// The longest such request, in bytes.
 const MAX_BODY: usize = 16 << 20;
@@ -22,11 +22,8 @@ pub(crate) enum Checked {
     Refuse(StatusCode, String, Body),
 }
 
-/// Checks a request's mounts; any other request passes with its body unread.
-pub(crate) async fn check(
-    request: Request<Incoming>,
-    policy: &watch::Receiver<MountPolicy>,
-) -> Checked {
+/// Checks a request's mounts and places its ports; any other request passes with its body unread.
+pub(crate) async fn check(request: Request<Incoming>, context: &Context) -> Checked {
     let Some(route) = Route::of(request.method(), request.uri().path()) else {
         return Checked::Pass(request.map(|body| body.map_err(Into::into).boxed_unsync()));
     };
@@ -44,7 +41,7 @@ pub(crate) async fn check(
             };
         }
     };
-    let policy = policy.borrow().clone();
+    let policy = context.policy.borrow().clone();
     let copy = bytes.clone();
     // Paths are looked up on the host's disks, which may be slow.
     let judge = move || match route {
@@ -52,27 +49,36 @@ pub(crate) async fn check(
         route => mounts::check(route, &copy, &policy),
     };
     let verdict = tokio::task::spawn_blocking(judge).await;
-    match verdict {
-        Ok(Verdict::Pass) => Checked::Pass(with_body(parts, bytes)),
-        Ok(Verdict::Rewrite(changed)) => {
-            let mut request = with_body(parts, changed.into());
-            if route == Route::SwarmInit {
-                request.extensions_mut().insert(swarm::RenewAfter);
-            }
-            Checked::Pass(request)
-        }
+    let (bytes, changed) = match verdict {
+        Ok(Verdict::Pass) => (bytes, false),
+        Ok(Verdict::Rewrite(changed)) => (changed.into(), true),
         Ok(Verdict::Refuse(message)) => {
-            Checked::Refuse(StatusCode::BAD_REQUEST, message, answer::empty())
+            return Checked::Refuse(StatusCode::BAD_REQUEST, message, answer::empty());
         }
         Err(error) => {
             tracing::error!(%error, "the mounts of a request could not be checked");
             let message = "the mounts of this request could not be checked; see `coracle logs`";
-            Checked::Refuse(
+            return Checked::Refuse(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 message.into(),
                 answer::empty(),
-            )
+            );
         }
+    };
+    let publish_on = *context.publish_on.borrow();
+    let placed = match publish_on.filter(|_| route == Route::ContainerCreate) {
+        Some(address) => ports::place(context, bytes, address).await,
+        None => Ok(bytes),
+    };
+    match placed {
+        Ok(bytes) => {
+            let mut request = with_body(parts, bytes);
+            if changed && route == Route::SwarmInit {
+                request.extensions_mut().insert(swarm::RenewAfter);
+            }
+            Checked::Pass(request)
+        }
+        Err((status, message)) => Checked::Refuse(status, message, answer::empty()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -35,6 +36,7 @@ const INPUT_GRACE: Duration = Duration::from_secs(30);
 pub(crate) struct Context {
     pub(crate) access: watch::Receiver<EngineAccess>,
     pub(crate) policy: watch::Receiver<MountPolicy>,
+    pub(crate) publish_on: watch::Receiver<Option<IpAddr>>,
     pub(crate) patience: Patience,
     /// Of one client: each has its own.
     pub(crate) resting: Resting,

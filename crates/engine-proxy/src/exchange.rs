@@ -4,9 +4,10 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use serde_json::Value;
 
 use crate::access::{self, NoStream};
 use crate::answer::{self, Body};
@@ -20,13 +21,16 @@ use crate::{headers, swarm};
 const SCRAP_BYTES: usize = 64 << 20;
 const SCRAP_TIME: Duration = Duration::from_secs(2);
 
+/// The longest answer of the engine to what this end asks for itself, in bytes.
+const MAX_OWN_ANSWER: usize = 1 << 20;
+
 /// Answers `request`: by the engine's response, or with an error of this end's own.
 pub(crate) async fn run(
     request: Request<Incoming>,
     context: Context,
     slot: TunnelSlot,
 ) -> Response<Body> {
-    let request = match checked::check(request, &context.policy).await {
+    let request = match checked::check(request, &context).await {
         Checked::Pass(request) => request,
         Checked::Refuse(status, message, rest) => {
             read_away(rest).await;
@@ -116,6 +120,38 @@ async fn forward(
         connection: engine.driver,
     });
     Ok(response.map(|_| answer::empty()))
+}
+
+/// Asks the engine something for this end's own use; `body` is JSON, or null for none.
+pub(crate) async fn ask(
+    context: &Context,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Result<(StatusCode, String), String> {
+    let body = match body {
+        Value::Null => answer::empty(),
+        body => answer::full(body.to_string()),
+    };
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "docker")
+        .header("content-type", "application/json")
+        .body(body)
+        .map_err(|error| error.to_string())?;
+    let response = pass_on(request, context.clone(), Default::default()).await;
+    let status = response.status();
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| error.to_string())?;
+        bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
+        if bytes.len() > MAX_OWN_ANSWER {
+            return Err("the engine's answer is too long".into());
+        }
+    }
+    Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 async fn read_away(mut body: Body) {

@@ -4,7 +4,8 @@
 //! engine streams of its own ([`engine`], [`exchange`]), bodies stream both ways, and an upgraded connection
 //! (attach, exec, BuildKit's `/session` and `/grpc`) becomes a pair of half-closable byte
 //! streams ([`connection`]). Only the requests that can name a bind mount are read whole
-//! and checked ([`mounts`]), and the one that makes a swarm ([`swarm`]).
+//! and checked ([`mounts`]), where a container's ports get their address ([`ports`]), and the one that makes a
+//! swarm ([`swarm`]).
 //!
 //! A client gets an answer in every state of the engine: what this end has to say itself is
 //! said in Docker's own JSON form ([`answer`]).
@@ -24,6 +25,7 @@ pub mod fuzzing;
 mod headers;
 mod listen;
 mod mounts;
+mod ports;
 mod swarm;
 
 pub use access::EngineAccess;

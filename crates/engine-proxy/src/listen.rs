@@ -1,5 +1,6 @@
 //! The listening socket.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::net::UnixListener;
@@ -16,20 +17,23 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves Docker's API on `listener` until the future is dropped, which resets all connections.
 ///
-/// `access` says where the engine is and `policy` which folders may be mounted; a change of
-/// either counts from the next request on.
+/// `access` says where the engine is, `policy` which folders may be mounted, and `publish_on` the address of
+/// the host on which new containers publish ports that name none (`None`: the engine's choice, all); a change
+/// of any counts from the next request on.
 pub async fn serve(
     listener: UnixListener,
     access: watch::Receiver<EngineAccess>,
     policy: watch::Receiver<MountPolicy>,
+    publish_on: watch::Receiver<Option<IpAddr>>,
 ) {
-    serve_with(listener, access, policy, Patience::default()).await;
+    serve_with(listener, access, policy, publish_on, Patience::default()).await;
 }
 
 pub(crate) async fn serve_with(
     listener: UnixListener,
     access: watch::Receiver<EngineAccess>,
     policy: watch::Receiver<MountPolicy>,
+    publish_on: watch::Receiver<Option<IpAddr>>,
     patience: Patience,
 ) {
     let mut connections = JoinSet::new();
@@ -40,6 +44,7 @@ pub(crate) async fn serve_with(
                     let context = Context {
                         access: access.clone(),
                         policy: policy.clone(),
+                        publish_on: publish_on.clone(),
                         patience,
                         resting: Resting::default(),
                     };

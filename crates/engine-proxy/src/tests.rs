@@ -1,6 +1,7 @@
 //! The engine socket against a guest that plays the engine.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use coracle_guest_api::mux::{self, End, Incoming, MuxStream, Opener};
@@ -18,6 +19,7 @@ use crate::{EngineAccess, MountPolicy};
 mod engine_down;
 mod hostile;
 mod mounting;
+mod publishing;
 mod reuse;
 mod streams;
 mod swarms;
@@ -29,6 +31,7 @@ const SOON: Duration = Duration::from_secs(20);
 struct Bed {
     access: watch::Sender<EngineAccess>,
     policy: watch::Sender<MountPolicy>,
+    publish_on: watch::Sender<Option<IpAddr>>,
     folder: tempfile::TempDir,
     served: JoinHandle<()>,
     /// Keeps the transport alive.
@@ -42,6 +45,7 @@ impl Bed {
         let listener = UnixListener::bind(folder.path().join("docker.sock")).unwrap();
         let (access, watched) = watch::channel(access);
         let (policy, rules) = watch::channel(MountPolicy::default());
+        let (publish_on, address) = watch::channel(None);
         let patience = Patience {
             total: Duration::from_millis(500),
             retry: Duration::from_millis(20),
@@ -49,8 +53,9 @@ impl Bed {
         Self {
             access,
             policy,
+            publish_on,
             folder,
-            served: tokio::spawn(serve_with(listener, watched, rules, patience)),
+            served: tokio::spawn(serve_with(listener, watched, rules, address, patience)),
             _wishes: None,
         }
     }

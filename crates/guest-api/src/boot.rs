@@ -27,6 +27,10 @@ pub struct BootConfig {
     /// The engine's `daemon.json`, as the daemon has validated it.
     /// The agent adds what belongs to the guest (data root, proxy path).
     pub engine: serde_json::Map<String, serde_json::Value>,
+    /// What `engine` was when the engine last came up, where that is another one: taken when
+    /// the engine does not come up with `engine`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_before: Option<serde_json::Map<String, serde_json::Value>>,
     /// Certificate authorities that the engine trusts besides the public ones: PEM text by
     /// registry, as `host` or `host:port`.
     #[serde(default)]

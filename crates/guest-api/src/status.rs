@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 pub struct AgentStatus {
     /// State of containerd and dockerd together.
     pub engine: EngineState,
+    /// The engine's last words when it did not come up with its configuration, and was
+    /// given [the one before](crate::BootConfig::engine_before).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_refused: Option<String>,
     /// What keeps the guest from being whole, one sentence each.
     pub degraded: Vec<String>,
     /// Version of the image, from its manifest.

@@ -144,6 +144,11 @@ impl HostPaths {
         self.vm_dir().join("data.raw")
     }
 
+    /// The engine's configuration with which it last came up.
+    pub fn engine_config(&self) -> PathBuf {
+        self.vm_dir().join("engine.json")
+    }
+
     /// The boot configuration, with its secret.
     pub fn config_disk(&self) -> PathBuf {
         self.vm_dir().join("config.raw")

@@ -1,7 +1,7 @@
 //! The owner of the table and its listeners.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::bind::{self, Bound};
+use crate::placing::Placed;
 use crate::slot::Slot;
 use crate::table::{PortEntry, Source, Table, Wish};
 use crate::{lease, swarm, tcp, udp};
@@ -34,6 +35,10 @@ struct Shared {
     /// The ports of a guest that is away.
     kept: Mutex<Option<Granted>>,
     next_source: AtomicU64,
+    /// The address for ports that name none; none for all.
+    publish_on: watch::Receiver<Option<IpAddr>>,
+    /// Leases that go elsewhere than they ask.
+    placed: watch::Sender<Placed>,
     /// Counts the table's changes.
     changed: watch::Sender<u64>,
     /// Counts the calls of `clear`.
@@ -59,14 +64,17 @@ pub(crate) struct Granted {
 }
 
 impl Forwarder {
-    /// A forwarder without ports. Connections go to the guest of the moment.
-    pub fn new(guests: Guests) -> Self {
+    /// A forwarder without ports. Connections go to the guest of the moment. Ports of services, which name no
+    /// address of the host, are served on `publish_on`, or on all where that is `None`.
+    pub fn new(guests: Guests, publish_on: watch::Receiver<Option<IpAddr>>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 ports: Mutex::default(),
                 guests,
                 kept: Mutex::default(),
                 next_source: AtomicU64::new(1),
+                publish_on,
+                placed: watch::Sender::default(),
                 changed: watch::Sender::new(0),
                 cleared: watch::Sender::new(0),
             }),
@@ -130,6 +138,24 @@ impl Forwarder {
     /// Changes when all leases are to end.
     pub(crate) fn cleared(&self) -> watch::Receiver<u64> {
         self.shared.cleared.subscribe()
+    }
+
+    pub(crate) fn publish_on(&self) -> watch::Receiver<Option<IpAddr>> {
+        self.shared.publish_on.clone()
+    }
+
+    /// From now on leases go there.
+    pub(crate) fn place(&self, placed: Placed) {
+        self.shared.placed.send_if_modified(|now| {
+            let changed = *now != placed;
+            *now = placed;
+            changed
+        });
+    }
+
+    /// Changes when leases go elsewhere.
+    pub(crate) fn placed(&self) -> watch::Receiver<Placed> {
+        self.shared.placed.subscribe()
     }
 
     /// Listens as `request` says, or shares the listener of the same request.

@@ -14,6 +14,7 @@ mod forwarder;
 #[doc(hidden)]
 pub mod fuzzing;
 mod lease;
+mod placing;
 mod platform;
 mod slot;
 mod swarm;

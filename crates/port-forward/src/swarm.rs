@@ -2,7 +2,7 @@
 //!
 //! They do not pass the userland proxy, so no lease asks for them: the engine's list of
 //! services says what is wanted, its events say when to look again. Ports of mode `host` belong
-//! to a container and come as leases.
+//! to a container and come as leases, which are told [where to go](crate::placing).
 //!
 //! While there are no such ports nothing is asked: one request for events stays open, with a
 //! swarm or without. By the clock are looked after: a port that cannot be served, a swarm that
@@ -13,9 +13,11 @@ mod ports;
 mod services;
 
 use std::future::pending;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use coracle_guest_api::mux::Opener;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::forwarder::Forwarder;
@@ -42,9 +44,10 @@ pub(crate) async fn follow(forwarder: &Forwarder, opener: Opener) {
     // What is asked all the time must keep no VM awake.
     let opener = opener.in_background();
     let mut pause = Pause::default();
+    let mut publish_on = forwarder.publish_on();
     let followed = async {
         loop {
-            let Err(error) = watch(&opener, &mut ports, &mut pause).await;
+            let Err(error) = keep(&opener, &mut ports, &mut publish_on, &mut pause).await;
             tracing::debug!(%error, "the engine's events have ended");
             sleep(pause.next()).await;
         }
@@ -56,20 +59,23 @@ pub(crate) async fn follow(forwarder: &Forwarder, opener: Opener) {
 }
 
 /// Keeps the ports as the engine wishes for as long as its events come.
-async fn watch(
+async fn keep(
     opener: &Opener,
     ports: &mut Ports,
+    publish_on: &mut watch::Receiver<Option<IpAddr>>,
     pause: &mut Pause,
 ) -> Result<std::convert::Infallible, Failure> {
     // Before the list: what changes in between is not missed.
     let mut events = Events::open(opener, &filters()).await?;
     loop {
-        let listed = timeout(ANSWER, services::wanted(opener))
+        let address = *publish_on.borrow_and_update();
+        let listed = timeout(ANSWER, services::wanted(opener, address))
             .await
             .unwrap_or_else(|_| Err("the engine did not list its services in time".into()));
         let (settled, serving) = match listed {
             Ok(wanted) => {
                 let serving = !wanted.ports.is_empty();
+                ports.place(wanted.placed);
                 (ports.adjust(wanted.ports).await && wanted.settled, serving)
             }
             Err(error) => {
@@ -91,6 +97,7 @@ async fn watch(
                 events.skip();
                 *pause = Pause::default();
             }
+            Ok(()) = publish_on.changed() => {}
             () = again => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Leases against a guest of a few lines, which dials the host's own loopback.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use coracle_guest_api::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::{Forwarder, bind, slot::Slot, udp};
 
+mod placing;
 mod services;
 mod tcp_ports;
 mod udp_ports;
@@ -37,7 +38,7 @@ impl Bed {
         let (guest, dials) = mux::start(guest_io, End::Guest);
         tokio::spawn(dial(dials));
         let guests = Guests::default();
-        let forwarder = Forwarder::new(guests.clone());
+        let forwarder = Forwarder::new(guests.clone(), watch::channel(None).1);
         guests.attach(host.clone());
         let served = forwarder.clone();
         tokio::spawn(async move {

@@ -9,6 +9,7 @@ use coracle_guest_api::port::{PortRequest, Protocol};
 use coracle_guest_api::{StreamHeader, StreamReply, message};
 use coracle_port_forward::Forwarder;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
@@ -29,7 +30,7 @@ async fn two_hundred_leases_leave_nothing_behind() {
         }
     });
     let guests = Guests::default();
-    let forwarder = Forwarder::new(guests.clone());
+    let forwarder = Forwarder::new(guests.clone(), watch::channel(None).1);
     guests.attach(host);
     let served = forwarder.clone();
     tokio::spawn(async move {

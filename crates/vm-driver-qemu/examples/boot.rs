@@ -80,6 +80,7 @@ fn prepare(
             masks: Vec::new(),
         }],
         engine: serde_json::Map::new(),
+        engine_before: None,
         registry_ca: Default::default(),
     };
     fs::write(state.join("config.raw"), boot.to_disk())?;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::SettingsError;
 use super::schema::{self, HostFacts};
 
-type Stored = Map<String, Value>;
+pub(super) type Stored = Map<String, Value>;
 
 /// Each takes the settings of the version of its index + 1 to the next version.
 const MIGRATIONS: &[fn(&mut Stored)] = &[];

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use crate::disks;
 
 use super::proxy::{self, Proxies};
-use super::{engine_config, ignored, registry, shares};
+use super::{engine_config, ignored, ports, registry, shares};
 
 pub(super) const CPUS: &str = "vm.cpus";
 pub(super) const MEMORY: &str = "vm.memory_mib";
 pub(super) const DISK: &str = "vm.disk_gib";
 pub(super) const SHARES: &str = "shares";
 pub(super) const IGNORED: &str = "files.ignored";
+pub(super) const PUBLISH_ON: &str = "ports.address";
 pub(super) const PAUSE_AFTER: &str = "idle.pause_after_s";
 pub(super) const SUSPEND_AFTER: &str = "idle.suspend_after_s";
 pub(super) const CPU_PERCENT: &str = "idle.cpu_percent";
@@ -126,6 +127,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         needs_restart: true,
         check: |value, _| ignored::check(value),
         check_change: anything,
+    },
+    Entry {
+        key: PUBLISH_ON,
+        default: |_| json!(""),
+        description: |_| {
+            "Address of the host for published ports that name none (-p 8080:80), as 127.0.0.1; \"\" for all. Containers keep what they were made with."
+                .into()
+        },
+        needs_restart: false,
+        check: |value, _| ports::address(value).map(|_| ()),
+        check_change: |value, _| ports::check_is_ours(value),
     },
     Entry {
         key: PAUSE_AFTER,

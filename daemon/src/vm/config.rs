@@ -9,6 +9,7 @@ use coracle_guest_api::{BootConfig, CONFIG_DISK, DATA_DISK, PROTOCOL_VERSION, RO
 use coracle_host_paths::HostPaths;
 use coracle_vm_driver::{Disk, Share, VmConfig};
 
+use crate::engine::configuration;
 use crate::image::Image;
 use crate::platform;
 use crate::settings::{Settings, certificates, check_share_exists};
@@ -33,6 +34,7 @@ pub(super) fn configure(
         share_files: platform::descriptor_limit()
             .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?,
         engine: settings.engine.clone(),
+        engine_before: configuration::before(&paths.engine_config(), &settings.engine),
         registry_ca: authorities(&settings.registry_ca)?,
     };
     let config = machine(image, settings, paths, &boot);

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ pub(crate) struct Context {
 pub(crate) struct Sockets {
     pub(crate) access: watch::Sender<EngineAccess>,
     pub(crate) policy: watch::Sender<MountPolicy>,
+    /// Where ports are published that name no address.
+    pub(crate) publish_on: watch::Sender<Option<IpAddr>>,
     /// The guest of the moment, as forwarder and debugging find it.
     pub(crate) guests: Guests,
     pub(crate) forwarder: Forwarder,
@@ -180,6 +183,11 @@ impl Context {
 
     pub(crate) fn adopt(&mut self, settings: Settings) {
         self.idle.send_replace(settings.idle);
+        self.sockets.publish_on.send_if_modified(|address| {
+            let changed = *address != settings.publish_on;
+            *address = settings.publish_on;
+            changed
+        });
         self.settings = settings;
     }
 

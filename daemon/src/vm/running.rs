@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use coracle_daemon_api::Stage;
 use coracle_engine_proxy::EngineAccess;
 use coracle_file_events::Ignored;
 use coracle_guest_api::mux::Opener;
@@ -10,6 +11,7 @@ use super::engine_starting::{EngineStarting, note};
 use super::live::{Live, Step};
 use super::suspending::Suspending;
 use super::{Context, Input, State};
+use crate::engine::configuration;
 use crate::event::{EngineFacts, RunEvent};
 use crate::task::Task;
 
@@ -33,6 +35,13 @@ impl Running {
         context.facts.recovering = None;
         context.facts.vm.engine_note = None;
         context.facts.vm.engine = Some(facts.version);
+        match &facts.guest.engine_refused {
+            Some(words) => context.announce(Stage::Engine, configuration::gone_back(words)),
+            None => configuration::keep(
+                &context.paths.engine_config(),
+                &live.machine.origin.settings.engine,
+            ),
+        }
         context.facts.vm.guest = Some(facts.guest);
         let opener = live.session.opener().clone();
         context

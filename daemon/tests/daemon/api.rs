@@ -85,6 +85,7 @@ async fn settings_are_listed_changed_and_refused() {
             "vm.disk_gib",
             "shares",
             "files.ignored",
+            "ports.address",
             "idle.pause_after_s",
             "idle.suspend_after_s",
             "idle.cpu_percent",

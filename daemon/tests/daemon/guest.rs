@@ -43,6 +43,8 @@ pub(crate) struct Script {
     pub(crate) keeps: Option<&'static str>,
     /// The engine's state from the beginning.
     pub(crate) engine: EngineState,
+    /// What its engine says of any configuration that it is shown, and of that it was started with.
+    pub(crate) refuses: Option<&'static str>,
     /// What goes over its network from one status to the next, in bytes.
     pub(crate) chatter: u64,
     /// What the engine says of its containers, as JSON.
@@ -56,6 +58,7 @@ impl Default for Script {
             obeys: true,
             keeps: None,
             engine: EngineState::Ready,
+            refuses: None,
             chatter: 0,
             containers: "[]",
         }
@@ -285,6 +288,9 @@ async fn serve(agent: Arc<Agent>, mut stream: MuxStream) {
             stream.flush().await.unwrap();
             std::future::pending::<()>().await;
         }
+        StreamHeader::Exec(request) if request.argv[0] == "dockerd" => {
+            validate(stream, agent.script.refuses).await;
+        }
         StreamHeader::Exec(request) => {
             let mut said = request.argv.join(" ").into_bytes();
             while let Ok(Some(ExecFrame::Stdin(bytes))) = exec::read(&mut stream).await {
@@ -352,6 +358,7 @@ async fn serve(agent: Arc<Agent>, mut stream: MuxStream) {
 fn status(agent: &Agent) -> AgentStatus {
     AgentStatus {
         engine: EngineState::Ready,
+        engine_refused: agent.script.refuses.map(str::to_owned),
         degraded: vec![],
         image_version: "7+abc".into(),
         uptime_ms: 42_000,
@@ -367,6 +374,29 @@ fn status(agent: &Agent) -> AgentStatus {
             .map(|share| share.path.clone())
             .collect(),
     }
+}
+
+/// As `dockerd --validate` says it of its standard input.
+async fn validate(mut stream: MuxStream, refuses: Option<&'static str>) {
+    let mut text = Vec::new();
+    while let Ok(Some(ExecFrame::Stdin(bytes))) = exec::read(&mut stream).await {
+        if bytes.is_empty() {
+            break;
+        }
+        text.extend(bytes);
+    }
+    serde_json::from_slice::<serde_json::Map<_, serde_json::Value>>(&text).unwrap();
+    let (said, code) = match refuses {
+        Some(words) => {
+            let file = "unable to configure the Docker daemon with file /dev/stdin";
+            (format!("{file}: {words}\n"), 1)
+        }
+        None => ("configuration OK\n".to_owned(), 0),
+    };
+    for frame in [ExecFrame::Stderr(said.into_bytes()), ExecFrame::Exit(code)] {
+        exec::write(&mut stream, &frame).await.unwrap();
+    }
+    stream.shutdown().await.unwrap();
 }
 
 async fn engine(stream: MuxStream, containers: &'static str) {

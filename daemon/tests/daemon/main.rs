@@ -4,6 +4,7 @@
 mod api;
 mod bench;
 mod debug;
+mod engine_config;
 mod failures;
 mod guest;
 mod idle;

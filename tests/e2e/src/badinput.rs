@@ -3,6 +3,7 @@
 
 mod clients;
 mod disks;
+mod engine_config;
 mod host;
 mod image;
 mod privately;
@@ -44,6 +45,7 @@ pub(crate) const IN_VM: Suite = Suite {
         clients::malformed_requests,
         clients::ten_megabytes_of_header,
         clients::clients_that_vanish,
+        engine_config::refused_by_the_running_engine,
         disks::full_data_disk,
     ],
 };
@@ -51,7 +53,7 @@ pub(crate) const IN_VM: Suite = Suite {
 /// Takes the VM from the others for a while.
 pub(crate) const LIFE: Suite = Suite {
     name: "badinput",
-    tests: tests![disks::full_host],
+    tests: tests![disks::full_host, engine_config::refused_at_start,],
 };
 
 /// Fails unless the program ends with this code and one line of error that has all the parts.

@@ -1,6 +1,7 @@
 //! Published ports on the host.
 
 mod binding;
+mod default_address;
 mod families;
 mod leaks;
 mod peer;
@@ -18,6 +19,8 @@ pub(crate) const SUITE: Suite = Suite {
         binding::loopback_only_stays_on_loopback,
         binding::random_port,
         binding::status_lists_them,
+        default_address::containers_without_an_address_get_the_chosen_one,
+        default_address::services_follow_the_chosen_address,
         families::range_of_ports,
         families::ipv6_is_a_listener_of_its_own,
         families::ipv6_loopback_only,

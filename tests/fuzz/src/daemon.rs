@@ -50,14 +50,20 @@ pub fn mounts(data: &[u8]) {
     let Ok(path) = std::str::from_utf8(path) else {
         return;
     };
-    let judge = |body: &[u8]| coracle_engine_proxy::fuzzing::checked(path, body, &policy);
-    if let Some(changed) = judge(body) {
-        // A change is within the text's strings, and there is nothing to change in it again.
+    changed_once(body, |body| {
+        coracle_engine_proxy::fuzzing::checked(path, body, &policy)
+    });
+    changed_once(body, coracle_engine_proxy::fuzzing::placed);
+}
+
+/// What is changed is JSON, and there is nothing to change in it again.
+fn changed_once(body: &[u8], change: impl Fn(&[u8]) -> Option<Vec<u8>>) {
+    if let Some(changed) = change(body) {
         assert!(std::str::from_utf8(&changed).is_ok());
         let mut values = serde_json::Deserializer::from_slice(&changed)
             .into_iter::<Box<serde_json::value::RawValue>>();
         assert!(values.next().is_some_and(|value| value.is_ok()));
-        assert_eq!(judge(&changed), None, "it is changed twice");
+        assert_eq!(change(&changed), None, "it is changed twice");
     }
 }
 

@@ -130,6 +130,13 @@ const SETTINGS: Setting[] = [
   ),
   setting("files.ignored", [], [], true, "What of the shared folders no event is raised for."),
   setting(
+    "ports.address",
+    "",
+    "",
+    false,
+    'Address of the host for published ports that name none (-p 8080:80), as 127.0.0.1; "" for all. Containers keep what they were made with.',
+  ),
+  setting(
     "idle.pause_after_s",
     600,
     600,

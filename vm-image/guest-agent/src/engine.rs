@@ -2,6 +2,7 @@
 
 mod configuration;
 mod ping;
+mod trial;
 
 use std::io;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::command;
 use crate::guest::Guest;
 use crate::supervise::{Service, ServiceEvent, Supervised};
+use trial::Trial;
 
 /// The engine's socket. `/var/run` leads to `/run`.
 pub(crate) const SOCKET: &str = "/run/docker.sock";
@@ -127,6 +129,7 @@ async fn keep_state(
     mut dockerd: mpsc::Receiver<ServiceEvent>,
 ) {
     let mut pair = Pair::default();
+    let mut trial = Trial::of(&guest.config);
     loop {
         let ready = *guest.engine.borrow() == EngineState::Ready;
         let probing = pair.both_run() && !ready;
@@ -135,11 +138,16 @@ async fn keep_state(
             Some(event) = dockerd.recv() => (true, event),
             () = answers(), if probing => {
                 tracing::info!("the engine is ready");
+                trial.passed();
                 guest.engine.send_replace(EngineState::Ready);
                 continue;
             }
             else => return,
         };
+        if is_dockerd && let ServiceEvent::Ended(reason) = &event {
+            // Before the supervisor's pause is over.
+            trial.failed(reason, &guest);
+        }
         if let Some(state) = pair.take(is_dockerd, event) {
             guest.engine.send_replace(state);
         }

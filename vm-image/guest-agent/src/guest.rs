@@ -28,6 +28,8 @@ pub(crate) struct Guest {
     pub(crate) logs: Logs,
     /// State of the engine.
     pub(crate) engine: watch::Sender<EngineState>,
+    /// Why the engine runs with the configuration before, in its own words.
+    pub(crate) engine_refused: OnceLock<String>,
     /// Why there will be no engine until the next boot, in one sentence.
     pub(crate) no_engine: OnceLock<String>,
     /// What keeps the guest from being whole.
@@ -89,6 +91,7 @@ impl Guest {
             reaper,
             logs,
             engine: watch::Sender::new(EngineState::Starting),
+            engine_refused: OnceLock::new(),
             no_engine: OnceLock::new(),
             degraded: Degraded::default(),
             shares: Mutex::default(),

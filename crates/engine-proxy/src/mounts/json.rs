@@ -7,6 +7,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// The text of a body and its first value; `None` when that is not JSON.
@@ -18,32 +19,52 @@ pub(crate) fn parse(body: &[u8]) -> Option<(&str, &RawValue)> {
 
 /// The values of all fields called `name`; none when this is not an object.
 pub(crate) fn fields<'a>(object: &'a RawValue, name: &str) -> Vec<&'a RawValue> {
-    let Ok(Entries(entries)) = serde_json::from_str(object.get()) else {
-        return Vec::new();
-    };
-    entries
+    entries(object)
         .into_iter()
         .filter(|(key, _)| key.eq_ignore_ascii_case(name))
         .map(|(_, value)| value)
         .collect()
 }
 
+/// All fields with their names; none when this is not an object.
+pub(crate) fn entries(object: &RawValue) -> Vec<(String, &RawValue)> {
+    match serde_json::from_str(object.get()) {
+        Ok(Entries(entries)) => entries,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The elements of an array; `None` when this is none.
+pub(crate) fn elements(array: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(array.get()).ok()
+}
+
 /// The elements of the arrays in all fields called `name`.
 pub(super) fn elements_of<'a>(object: &'a RawValue, name: &str) -> Vec<&'a RawValue> {
     fields(object, name)
         .into_iter()
-        .filter_map(|array| serde_json::from_str::<Vec<&RawValue>>(array.get()).ok())
+        .filter_map(elements)
         .flatten()
         .collect()
 }
 
+/// An object of these fields, whose values are JSON.
+pub(crate) fn object(fields: &[(&str, &str)]) -> String {
+    format!("{{{}}}", joined(fields))
+}
+
+fn joined(fields: &[(&str, &str)]) -> String {
+    let field = |(name, value): &(&str, &str)| format!("{}:{value}", Value::from(*name));
+    fields.iter().map(field).collect::<Vec<_>>().join(",")
+}
+
 /// The text of a string.
-pub(super) fn string(value: &RawValue) -> Option<String> {
+pub(crate) fn string(value: &RawValue) -> Option<String> {
     serde_json::from_str(value.get()).ok()
 }
 
 /// The text of the last field called `name`, which is the one that counts for the engine.
-pub(super) fn last_string(object: &RawValue, name: &str) -> Option<String> {
+pub(crate) fn last_string(object: &RawValue, name: &str) -> Option<String> {
     fields(object, name).last().and_then(|value| string(value))
 }
 
@@ -63,7 +84,7 @@ impl<'a> Patches<'a> {
 
     /// Replaces `value`, a part of the text, by the string `new`.
     pub(super) fn replace(&mut self, value: &'a RawValue, new: &str) {
-        self.replace_json(value, serde_json::Value::from(new).to_string());
+        self.replace_json(value, Value::from(new).to_string());
     }
 
     /// Replaces `value`, a part of the text, by other JSON.
@@ -74,11 +95,15 @@ impl<'a> Patches<'a> {
 
     /// Adds a field at the beginning of `object`, a part of the text.
     pub(crate) fn add_field(&mut self, object: &'a RawValue, name: &str, value: &str) {
+        self.add_fields(object, &[(name, value)]);
+    }
+
+    /// Adds fields at the beginning of `object`, a part of the text, at most once.
+    pub(crate) fn add_fields(&mut self, object: &'a RawValue, fields: &[(&str, &str)]) {
         let inside = object.get().trim_start_matches('{').trim_start();
         let comma = if inside.starts_with('}') { "" } else { "," };
         let start = self.offset(object) + 1;
-        self.changes
-            .push((start..start, format!("{:?}:{value}{comma}", name)));
+        self.changes.push((start..start, joined(fields) + comma));
     }
 
     fn offset(&self, value: &RawValue) -> usize {

@@ -5,12 +5,10 @@
 
 use std::time::Duration;
 
-use http::{Method, Request, StatusCode};
-use http_body_util::BodyExt;
+use http::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use crate::answer;
 use crate::connection::Context;
 use crate::exchange;
 
@@ -23,8 +21,6 @@ pub(crate) struct RenewAfter;
 const WITHIN: Duration = Duration::from_secs(20);
 
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
-
-const MAX_ANSWER: usize = 1 << 20;
 
 /// Renews it, and waits until it is: the client shows join tokens next, which change with it.
 /// A failure is logged; the swarm is there all the same.
@@ -44,7 +40,7 @@ async fn rotate(context: &Context) -> Result<(), String> {
         let rotations = authority["ForceRotate"].as_u64().unwrap_or_default();
         authority["ForceRotate"] = (rotations + 1).into();
         let path = format!("/swarm/update?version={version}");
-        let (status, body) = ask(context, Method::POST, &path, &swarm["Spec"]).await?;
+        let (status, body) = exchange::ask(context, Method::POST, &path, &swarm["Spec"]).await?;
         match status {
             StatusCode::OK => break,
             // The engine has changed something of it meanwhile.
@@ -61,41 +57,10 @@ async fn rotate(context: &Context) -> Result<(), String> {
 /// The swarm, once it has a leader.
 async fn swarm(context: &Context) -> Result<Value, String> {
     loop {
-        let (status, body) = ask(context, Method::GET, "/swarm", &Value::Null).await?;
+        let (status, body) = exchange::ask(context, Method::GET, "/swarm", &Value::Null).await?;
         if status == StatusCode::OK {
             return serde_json::from_str(&body).map_err(|error| error.to_string());
         }
         sleep(AGAIN_AFTER).await;
     }
-}
-
-async fn ask(
-    context: &Context,
-    method: Method,
-    path: &str,
-    body: &Value,
-) -> Result<(StatusCode, String), String> {
-    let body = match body {
-        Value::Null => answer::empty(),
-        body => answer::full(body.to_string()),
-    };
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "docker")
-        .header("content-type", "application/json")
-        .body(body)
-        .map_err(|error| error.to_string())?;
-    let response = exchange::pass_on(request, context.clone(), Default::default()).await;
-    let status = response.status();
-    let mut body = response.into_body();
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| error.to_string())?;
-        bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
-        if bytes.len() > MAX_ANSWER {
-            return Err("the engine's answer is too long".into());
-        }
-    }
-    Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
 }

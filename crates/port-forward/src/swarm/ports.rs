@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use coracle_guest_api::port::PortRequest;
 
 use crate::forwarder::{Forwarder, Granted};
+use crate::placing::Placed;
 
 /// Dropped, all are released.
 pub(super) struct Ports {
@@ -24,6 +25,11 @@ impl Ports {
             forwarder,
             held: HashMap::new(),
         }
+    }
+
+    /// Says where leases of services go.
+    pub(super) fn place(&self, placed: Placed) {
+        self.forwarder.place(placed);
     }
 
     /// Releases what is not wanted any more and tries whatever is not served yet; whether all

@@ -6,6 +6,8 @@ use coracle_guest_api::mux::Opener;
 use coracle_guest_api::port::{PortRequest, Protocol};
 use serde::{Deserialize, Deserializer};
 
+use crate::placing::Placed;
+
 use coracle_engine_client::{self as engine, Failure};
 
 /// Where the guest takes connections for the ingress network. By IPv4 on every listener of the
@@ -17,20 +19,23 @@ const INGRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(super) struct Wanted {
     /// Each with the name of its service.
     pub(super) ports: Vec<(PortRequest, String)>,
+    /// Where the ports of mode `host` go, which come as leases.
+    pub(super) placed: Placed,
     /// Whether the engine would tell of a change; else it is to be asked again.
     pub(super) settled: bool,
 }
 
-/// Asks for them.
-pub(super) async fn wanted(opener: &Opener) -> Result<Wanted, Failure> {
+/// Asks for them; `publish_on` is the address for all of them, as they name none.
+pub(super) async fn wanted(opener: &Opener, publish_on: Option<IpAddr>) -> Result<Wanted, Failure> {
     if let Some(services) = engine::get::<Vec<Service>>(opener, "/services").await? {
-        return Ok(of_services(&services));
+        return Ok(of_services(&services, publish_on));
     }
     // Not a manager, or a swarm that has no leader yet, as after a start of the engine.
     let info = engine::get::<Info>(opener, "/info").await?;
     let settled = info.is_some_and(|info| info.swarm.is_quiet());
     Ok(Wanted {
         ports: Vec::new(),
+        placed: Placed::new(),
         settled,
     })
 }
@@ -41,21 +46,39 @@ pub(crate) fn fuzzing(services: &[u8], info: &[u8]) -> (Option<Vec<PortRequest>>
     let info = serde_json::from_slice::<Info>(info).ok();
     let ports = |wanted: Wanted| wanted.ports.into_iter().map(|(port, _)| port).collect();
     (
-        services.map(|services| ports(of_services(&services))),
+        services.map(|services| ports(of_services(&services, None))),
         info.map(|info| info.swarm.is_quiet()),
     )
 }
 
-fn of_services(services: &[Service]) -> Wanted {
+fn of_services(services: &[Service], publish_on: Option<IpAddr>) -> Wanted {
+    let addresses = match publish_on {
+        Some(address) => vec![address],
+        None => vec![
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        ],
+    };
     let mut wanted = Wanted {
         ports: Vec::new(),
+        placed: Placed::new(),
         settled: true,
     };
     for service in services {
         let given = service.endpoint.ports.iter().filter(|port| port.ingress());
         let asked = service.spec.endpoint.iter().flat_map(|spec| &spec.ports);
         // The engine chooses and checks a moment after it took the service.
-        wanted.settled &= asked.filter(|port| port.ingress()).count() <= given.clone().count();
+        wanted.settled &=
+            asked.clone().filter(|port| port.ingress()).count() <= given.clone().count();
+        if let Some(address) = publish_on {
+            let all = asked.chain(&service.endpoint.ports);
+            for port in all.filter(|port| !port.ingress() && port.published != 0) {
+                if let Some(protocol) = port.protocol() {
+                    let place = (address, service.spec.name.clone());
+                    wanted.placed.insert((protocol, port.published), place);
+                }
+            }
+        }
         for port in given.filter(|port| port.published != 0) {
             let Some(protocol) = port.protocol() else {
                 tracing::warn!(
@@ -66,14 +89,10 @@ fn of_services(services: &[Service]) -> Wanted {
                 );
                 continue;
             };
-            let unspecified = [
-                IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-            ];
-            wanted.ports.extend(unspecified.map(|host_ip| {
+            wanted.ports.extend(addresses.iter().map(|host_ip| {
                 let request = PortRequest {
                     protocol,
-                    host_ip,
+                    host_ip: *host_ip,
                     host_port: port.published,
                     container_ip: INGRESS,
                     container_port: port.published,
@@ -168,7 +187,8 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> (Vec<String>, bool) {
-        let wanted = of_services(&serde_json::from_str::<Vec<Service>>(text).unwrap());
+        let wanted = of_services(&serde_json::from_str::<Vec<Service>>(text).unwrap(), None);
+        assert!(wanted.placed.is_empty(), "nobody chose an address");
         let ports = wanted.ports.iter().map(|(port, service)| {
             assert_eq!(port.container_ip, INGRESS);
             assert_eq!(port.container_port, port.host_port);
@@ -199,6 +219,27 @@ mod tests {
         ];
         assert_eq!(ports, expected);
         assert!(settled);
+    }
+
+    #[test]
+    fn all_ports_of_services_go_to_the_chosen_address() {
+        let text = r#"[{"Spec":{"Name":"web","EndpointSpec":{"Ports":[
+             {"Protocol":"udp","PublishedPort":53,"PublishMode":"host"},
+             {"Protocol":"tcp","PublishMode":"host"}]}},
+            "Endpoint":{"Ports":[
+             {"Protocol":"tcp","PublishedPort":8080,"PublishMode":"ingress"},
+             {"Protocol":"tcp","PublishedPort":8081,"PublishMode":"host"}]}}]"#;
+        let services: Vec<Service> = serde_json::from_str(text).unwrap();
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let wanted = of_services(&services, Some(address));
+        let hosts: Vec<_> = wanted.ports.iter().map(|(port, _)| port.host_ip).collect();
+        assert_eq!(hosts, [address]);
+        let place = (address, "web".to_owned());
+        let expected = [
+            ((Protocol::Udp, 53), place.clone()),
+            ((Protocol::Tcp, 8081), place),
+        ];
+        assert_eq!(wanted.placed, Placed::from(expected));
     }
 
     #[test]

@@ -12,6 +12,7 @@ struct Engine {
     services: Arc<Mutex<Option<String>>>,
     events: broadcast::Sender<()>,
     looks: Arc<Mutex<usize>>,
+    publish_on: watch::Sender<Option<IpAddr>>,
 }
 
 impl Engine {
@@ -21,6 +22,7 @@ impl Engine {
             services: Arc::default(),
             events: broadcast::channel(16).0,
             looks: Arc::default(),
+            publish_on: watch::Sender::default(),
         };
         let (host_io, guest_io) = tokio::io::duplex(64 << 10);
         let (host, wishes) = mux::start(host_io, End::Host);
@@ -37,7 +39,7 @@ impl Engine {
         });
         let guests = Guests::default();
         guests.attach(host.clone());
-        let forwarder = Forwarder::new(guests);
+        let forwarder = Forwarder::new(guests, engine.publish_on.subscribe());
         let follower = forwarder.clone();
         tokio::spawn(async move {
             let _wishes = wishes;
@@ -151,6 +153,46 @@ async fn ports_follow_the_services() {
     assert_eq!(closed.kind(), ErrorKind::ConnectionRefused);
     engine.now(None);
     until(&forwarder, <[_]>::is_empty).await;
+}
+
+#[tokio::test]
+async fn ports_of_services_move_to_the_address_that_is_chosen() {
+    let (engine, forwarder) = Engine::followed();
+    let port = free();
+    engine.now(Some(&[port]));
+    for (chosen, wanted) in [
+        (None, &["0.0.0.0", "::"][..]),
+        (Some("127.0.0.1"), &["127.0.0.1"]),
+        (Some("127.0.0.2"), &["127.0.0.2"]),
+        (None, &["0.0.0.0", "::"]),
+    ] {
+        engine
+            .publish_on
+            .send_replace(chosen.map(|address| address.parse().unwrap()));
+        let mut changed = forwarder.changed();
+        let hosts = || -> Vec<_> {
+            let ports = forwarder.ports();
+            assert!(ports.iter().all(|port| port.error.is_none()), "{ports:?}");
+            ports
+                .iter()
+                .map(|port| port.request.host_ip.to_string())
+                .collect()
+        };
+        let moved = async {
+            while hosts() != wanted {
+                changed.changed().await.unwrap();
+            }
+        };
+        timeout(SOON, moved).await.expect("the ports elsewhere");
+    }
+    engine.publish_on.send_replace(Some([127, 0, 0, 2].into()));
+    let refused = async {
+        while TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, refused).await.expect("closed elsewhere");
+    drop(TcpStream::connect(("127.0.0.2", port)).await.unwrap());
 }
 
 #[tokio::test]

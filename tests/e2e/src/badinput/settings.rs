@@ -28,6 +28,13 @@ pub(super) fn unknown_or_out_of_range(coracle: &Coracle) -> Result<()> {
     refuses(set("vm.cpus", "-1"), 3, &["vm.cpus", "from 1 to"])?;
     refuses(set("vm.memory_mib", "lots"), 3, &["vm.memory_mib", "lots"])?;
     refuses(set("vm.disk_gib", "1e99"), 3, &["vm.disk_gib"])?;
+    for (address, why) in [("localhost", "127.0.0.1"), ("192.0.2.1", "cannot listen")] {
+        refuses(
+            set("ports.address", address),
+            3,
+            &["ports.address", address, why],
+        )?;
+    }
     refuses(
         coracle.coracle(["start", "--cpus", "100000"]),
         3,

@@ -15,6 +15,7 @@ pub(super) fn status(guest: &Guest) -> AgentStatus {
     let (data_total, data_used) = data_space();
     AgentStatus {
         engine: guest.engine.borrow().clone(),
+        engine_refused: guest.engine_refused.get().cloned(),
         degraded: guest.degraded.sentences(),
         image_version: guest.image_version.clone(),
         uptime_ms: clock::uptime().as_millis() as u64,
