@@ -13,6 +13,7 @@ mod edits;
 mod engine;
 mod followed;
 mod launch;
+mod letters;
 mod login;
 mod logs;
 mod platform;

@@ -17,6 +17,7 @@ use crate::engine::{Engine, Shell, TerminalSize};
 /// Bytes that go to the page as one.
 const PIECE: usize = 16 << 10;
 
+use crate::letters::Letters;
 /// Pieces that the page has not drawn yet. More wait in the container, so that Ctrl-C ends a flood at once.
 const UNSEEN: usize = 8;
 
@@ -190,37 +191,6 @@ fn no_shell(container: &str) -> ApiError {
             id = container.get(..12).unwrap_or(container)
         ),
     )
-}
-
-/// Cuts bytes between letters.
-#[derive(Debug, Default)]
-struct Letters {
-    pending: Vec<u8>,
-}
-
-impl Letters {
-    /// The whole letters that there are with these bytes; what is no letter is shown as such.
-    fn whole(&mut self, bytes: &[u8]) -> String {
-        self.pending.extend_from_slice(bytes);
-        let mut text = String::new();
-        let mut kept = 0;
-        for chunk in self.pending.utf8_chunks() {
-            text.push_str(chunk.valid());
-            kept = chunk.invalid().len();
-            // Only at the end may a letter go on; a letter has at most four bytes.
-            text.extend((kept > 0).then_some(char::REPLACEMENT_CHARACTER));
-        }
-        let torn = self.pending.len() - kept;
-        let torn = self.pending.split_off(torn);
-        let goes_on = std::str::from_utf8(&torn).is_err_and(|error| error.error_len().is_none());
-        if goes_on {
-            text.pop();
-            self.pending = torn;
-        } else {
-            self.pending.clear();
-        }
-        text
-    }
 }
 
 #[cfg(test)]

@@ -201,14 +201,3 @@ async fn a_flood_waits_for_the_page() {
     terminals.tell(number, Input::Drawn);
     until(&mut shown, |shown| shown.pieces == UNSEEN + 1).await;
 }
-
-#[test]
-fn no_letter_is_torn_and_no_byte_waits_for_ever() {
-    let mut letters = Letters::default();
-    let text = "grün €".as_bytes();
-    assert_eq!(letters.whole(&text[..3]), "gr");
-    assert_eq!(letters.whole(&text[3..7]), "ün ");
-    assert_eq!(letters.whole(&text[7..]), "€");
-    assert_eq!(letters.whole(b"\xff a \xe2"), "\u{fffd} a ");
-    assert_eq!(letters.whole(b"b"), "\u{fffd}b");
-}
