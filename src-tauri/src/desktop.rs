@@ -10,11 +10,12 @@ use tauri::{
 };
 use tauri_plugin_window_state::StateFlags;
 
-use crate::commands;
 use crate::controller::{self, Gui, Handle, Tray, Wish};
 use crate::followed::Followed;
 use crate::terminal::Terminals;
+use crate::tray::menu::Choice;
 use crate::view::View;
+use crate::{commands, platform};
 
 /// The one window.
 const WINDOW: &str = "dashboard";
@@ -92,6 +93,7 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
             };
             let (controller, handle) = controller::new(&paths, desktop);
             app.manage(handle.clone());
+            tauri::async_runtime::spawn(quit_when_told(handle.clone()));
             tray::make(app, handle, &paths.app_dir())?;
             tauri::async_runtime::spawn(controller.run());
             if !hidden {
@@ -110,6 +112,14 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
         }
     });
     Ok(())
+}
+
+/// Who ends the process quits.
+async fn quit_when_told(handle: Handle) {
+    match platform::told_to_end().await {
+        Ok(()) => handle.send(Wish::Choose(Choice::Quit)),
+        Err(error) => tracing::warn!(%error, "the end of the session will come without a warning"),
+    }
 }
 
 /// Where the dashboard opens when nobody asks for a place: a person who has no VM yet is welcomed.
@@ -224,6 +234,10 @@ impl Gui for Desktop {
     }
 
     fn quit(&mut self) {
-        self.app.exit(0);
+        let app = self.app.clone();
+        tauri::async_runtime::spawn(async move {
+            app.state::<Terminals>().finalize().await;
+            app.exit(0);
+        });
     }
 }

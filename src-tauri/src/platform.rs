@@ -12,4 +12,4 @@ pub(crate) use linux::check_desktop;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use others::check_desktop;
 #[cfg(unix)]
-pub(crate) use unix::connect;
+pub(crate) use unix::{connect, told_to_end};
