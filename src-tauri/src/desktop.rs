@@ -5,8 +5,10 @@ mod tray;
 use coracle_daemon_api::ApiError;
 use coracle_host_paths::HostPaths;
 use notify_rust::Notification;
+use tauri::webview::PageLoadEvent;
 use tauri::{
     AppHandle, Emitter, Manager, RunEvent, Theme, WebviewUrl, WebviewWindowBuilder, WindowEvent,
+    Wry,
 };
 use tauri_plugin_window_state::StateFlags;
 
@@ -80,8 +82,13 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
                 window.state::<Handle>().send(Wish::Ground(is_dark));
             }
             if let WindowEvent::Destroyed = event {
-                window.state::<Followed>().end_all();
-                window.state::<Terminals>().end_all();
+                forget_page(window);
+            }
+        })
+        .on_page_load(|webview, load| {
+            // A page that is loaded again knows nothing of what the one before has followed.
+            if load.event() == PageLoadEvent::Started {
+                forget_page(webview);
             }
         })
         .setup(move |app| {
@@ -112,6 +119,12 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
         }
     });
     Ok(())
+}
+
+/// Ends what went to a page that is not there any more.
+fn forget_page(of: &impl Manager<Wry>) {
+    of.state::<Followed>().end_all();
+    of.state::<Terminals>().end_all();
 }
 
 /// Who ends the process quits.
