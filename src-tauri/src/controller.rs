@@ -218,9 +218,20 @@ impl<G: Gui> Controller<G> {
     fn found(&mut self, found: engine::Found) -> bool {
         // What was found just before the VM went is not there any more.
         let state = self.view.status.as_ref().map(|status| status.vm.state);
-        if state == Some(VmState::Running) {
-            self.view.containers = Some(found.containers);
-            self.view.swarm = found.swarm;
+        if state != Some(VmState::Running) {
+            return true;
+        }
+        let is_news = match found {
+            engine::Found::Containers(containers) => {
+                self.view.containers = Some(containers);
+                true
+            }
+            engine::Found::Swarm(swarm) => {
+                let before = std::mem::replace(&mut self.view.swarm, swarm);
+                self.view.swarm != before
+            }
+        };
+        if is_news {
             self.view.engine_news = self.view.engine_news.wrapping_add(1);
         }
         true
