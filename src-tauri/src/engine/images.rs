@@ -204,8 +204,8 @@ fn images(disk: Disk, users: &HashMap<String, Vec<String>>) -> Images {
     let kept: u64 = listed
         .iter()
         .filter(|one| one.containers > 0)
-        .map(|one| bytes(one.size - one.shared_size.max(0)))
-        .sum();
+        .map(|one| bytes(one.size.saturating_sub(one.shared_size.max(0))))
+        .fold(0, u64::saturating_add);
     let reclaimable_bytes = match listed.iter().any(|one| one.containers == 0) {
         true => layers_bytes.saturating_sub(kept),
         false => 0,
@@ -219,12 +219,16 @@ fn images(disk: Disk, users: &HashMap<String, Vec<String>>) -> Images {
         images,
         layers_bytes,
         reclaimable_bytes,
-        cache_bytes: cache.clone().map(|one| bytes(one.size)).sum(),
-        cache_reclaimable_bytes: cache
-            .filter(|one| !one.in_use)
-            .map(|one| bytes(one.size))
-            .sum(),
+        cache_bytes: total(cache.clone()),
+        cache_reclaimable_bytes: total(cache.filter(|one| !one.in_use)),
     }
+}
+
+/// The numbers are the guest's: a sum that is too large stays at the largest.
+fn total<'a>(cache: impl Iterator<Item = &'a Cached>) -> u64 {
+    cache
+        .map(|one| bytes(one.size))
+        .fold(0, u64::saturating_add)
 }
 
 fn image(listed: Listed, users: &HashMap<String, Vec<String>>) -> Image {
@@ -292,6 +296,25 @@ mod tests {
         );
         assert_eq!(found.images[0].names, Vec::<String>::new());
         assert_eq!(found.images[1].users, ["cache"]);
+    }
+
+    #[test]
+    fn sizes_that_cannot_be_are_no_reason_to_end() {
+        let one = json!({
+            "Id": "a", "RepoTags": null, "Created": 1, "Size": i64::MIN, "SharedSize": i64::MAX, "Containers": 1,
+        });
+        let large = json!({
+            "Id": "b", "RepoTags": null, "Created": 1, "Size": i64::MAX, "SharedSize": 0, "Containers": 1,
+        });
+        let cached = json!({ "Size": i64::MAX, "InUse": false, "Shared": false });
+        let disk = json!({
+            "LayersSize": -1,
+            "Images": [one, large, large, large],
+            "BuildCache": [cached, cached, cached],
+        });
+        let found = images(serde_json::from_value(disk).unwrap(), &HashMap::new());
+        assert_eq!(found.cache_bytes, u64::MAX);
+        assert_eq!((found.layers_bytes, found.reclaimable_bytes), (0, 0));
     }
 
     #[test]

@@ -148,3 +148,41 @@ fn no_answer(error: &Broken) -> ApiError {
     let message = format!("the engine did not answer: {error}");
     ApiError::new(ErrorCode::EngineFailed, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixListener;
+
+    use super::*;
+    use crate::engine::played::Played;
+
+    #[tokio::test]
+    async fn an_answer_has_a_longest_length() {
+        let played = Played::new(|_| (200, json!("x".repeat(1000))));
+        let ask = || played.engine.call(Method::GET, "/info", Body::None);
+        let whole = collect(ask().await.unwrap(), 1002, PATIENCE).await;
+        assert_eq!(whole.unwrap().len(), 1002);
+        let cut = collect(ask().await.unwrap(), 1001, PATIENCE).await;
+        assert!(cut.is_err(), "one byte too many");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("docker.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let begins = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[";
+            stream.write_all(head).await.unwrap();
+            stream
+        });
+        let engine = Engine::new(&socket);
+        let response = engine.call(Method::GET, "/info", Body::None).await.unwrap();
+        let _stays_open = begins.await.unwrap();
+        let waited = collect(response, MAX_ANSWER, 1).await;
+        assert!(waited.unwrap_err().is::<tokio::time::error::Elapsed>());
+    }
+}
