@@ -11,13 +11,14 @@ use tauri::{
     Wry,
 };
 use tauri_plugin_window_state::StateFlags;
+use tokio::sync::mpsc;
 
 use crate::controller::{self, Gui, Handle, Tray, Wish};
 use crate::followed::Followed;
 use crate::terminal::Terminals;
 use crate::tray::menu::Choice;
 use crate::view::View;
-use crate::{commands, platform};
+use crate::{commands, daemon, notices, platform};
 
 /// The one window.
 const WINDOW: &str = "dashboard";
@@ -93,10 +94,13 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
         })
         .setup(move |app| {
             let app = app.handle();
+            let (notices, sentences) = mpsc::channel(notices::WAITING);
+            tauri::async_runtime::spawn(notices::tell(sentences, notices::PAUSE, notify));
             let desktop = Desktop {
                 app: app.clone(),
                 shown: None,
                 tray: None,
+                notices,
             };
             let (controller, handle) = controller::new(&paths, desktop);
             app.manage(handle.clone());
@@ -133,6 +137,20 @@ async fn quit_when_told(handle: Handle) {
         Ok(()) => handle.send(Wish::Choose(Choice::Quit)),
         Err(error) => tracing::warn!(%error, "the end of the session will come without a warning"),
     }
+}
+
+/// Shows a notification. The desktop's answer is waited for elsewhere.
+fn notify(body: String) {
+    tauri::async_runtime::spawn_blocking(move || {
+        let mut notification = Notification::new();
+        notification
+            .appname("Coracle")
+            .summary("Coracle")
+            .body(&body);
+        if let Err(error) = notification.show() {
+            tracing::warn!(%error, body, "the desktop shows no notifications");
+        }
+    });
 }
 
 /// Where the dashboard opens when nobody asks for a place: a person who has no VM yet is welcomed.
@@ -176,6 +194,7 @@ struct Desktop {
     app: AppHandle,
     shown: Option<View>,
     tray: Option<Tray>,
+    notices: mpsc::Sender<String>,
 }
 
 impl Desktop {
@@ -233,17 +252,9 @@ impl Gui for Desktop {
     }
 
     fn notify(&mut self, sentence: &str) {
-        let body = crate::daemon::sentence(sentence);
-        tauri::async_runtime::spawn_blocking(move || {
-            let mut notification = Notification::new();
-            notification
-                .appname("Coracle")
-                .summary("Coracle")
-                .body(&body);
-            if let Err(error) = notification.show() {
-                tracing::warn!(%error, body, "the desktop shows no notifications");
-            }
-        });
+        if self.notices.try_send(daemon::sentence(sentence)).is_err() {
+            tracing::warn!(sentence, "too many notifications: this one is not shown");
+        }
     }
 
     fn quit(&mut self) {

@@ -16,6 +16,7 @@ mod launch;
 mod letters;
 mod login;
 mod logs;
+mod notices;
 mod platform;
 mod sample;
 mod terminal;
