@@ -7,7 +7,7 @@ use bollard::query_parameters::{
     CreateImageOptionsBuilder, PruneBuildOptionsBuilder, PruneImagesOptionsBuilder,
     RemoveImageOptionsBuilder,
 };
-use coracle_daemon_api::ApiError;
+use coracle_daemon_api::{ApiError, ErrorCode};
 use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 
@@ -152,10 +152,19 @@ impl Engine {
         Ok(pieces.map(|piece| piece.map(progress).map_err(failed)))
     }
 
-    /// Removes an image with all its names; the engine refuses while a container is made of it.
+    /// Removes an image with all its names, or none of them: the engine itself refuses for a container only when the
+    /// last name is left.
     pub(super) async fn remove_image(&self, id: &str) -> Result<(), ApiError> {
         let docker = self.docker()?;
-        let found = docker.inspect_image(id).await.map_err(failed)?;
+        let (found, containers) = tokio::join!(docker.inspect_image(id), self.summaries());
+        let found = found.map_err(failed)?;
+        let image = found.id.unwrap_or_else(|| id.to_owned());
+        let users = users(&containers?, |one| {
+            one.image_id.clone().into_iter().collect()
+        });
+        if let Some(users) = users.get(&image) {
+            return Err(in_use(users));
+        }
         let mut names = found.repo_tags.unwrap_or_default();
         if names.is_empty() {
             names.push(id.to_owned());
@@ -185,6 +194,18 @@ impl Engine {
         let pruned = self.docker()?.prune_build(Some(options)).await;
         pruned.map(drop).map_err(failed)
     }
+}
+
+fn in_use(users: &[String]) -> ApiError {
+    let message = match users {
+        [one] => format!("The container {one} is made of this image: remove it first."),
+        many => format!(
+            "{} containers are made of this image: remove {} first.",
+            many.len(),
+            many.join(", ")
+        ),
+    };
+    ApiError::new(ErrorCode::WrongState, message)
 }
 
 /// A name that means one image: without a tag the engine would fetch all that there are.
@@ -272,6 +293,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::engine::played::Played;
 
     #[test]
     fn what_comes_back_is_what_no_used_image_has_for_itself() {
@@ -315,6 +337,40 @@ mod tests {
         let found = images(serde_json::from_value(disk).unwrap(), &HashMap::new());
         assert_eq!(found.cache_bytes, u64::MAX);
         assert_eq!((found.layers_bytes, found.reclaimable_bytes), (0, 0));
+    }
+
+    /// An image with two names, and what is made of it.
+    fn two_names(containers: &'static [&str]) -> Played {
+        Played::new(move |asked| match asked {
+            "GET /images/sha256:a/json" => {
+                (200, json!({ "Id": "sha256:a", "RepoTags": ["a:1", "b:1"] }))
+            }
+            asked if asked.starts_with("GET /containers/json") => {
+                let containers = containers
+                    .iter()
+                    .map(|image| json!({ "Id": "c", "Names": ["/web"], "ImageID": image }));
+                (200, containers.collect())
+            }
+            _ => (200, json!([])),
+        })
+    }
+
+    #[tokio::test]
+    async fn an_image_goes_with_all_its_names_or_stays_with_all() {
+        let used = two_names(&["sha256:b", "sha256:a"]);
+        let error = used.engine.remove_image("sha256:a").await.unwrap_err();
+        assert!(error.message.contains("web"), "{error}");
+        assert_eq!(used.asked("DELETE"), []);
+
+        let unused = two_names(&["sha256:b"]);
+        unused.engine.remove_image("sha256:a").await.unwrap();
+        let removed: Vec<_> = unused
+            .asked("DELETE")
+            .into_iter()
+            .map(|one| one.0)
+            .collect();
+        assert_eq!(removed.len(), 2, "{removed:?}");
+        assert!(removed[0].starts_with("DELETE /images/a:1"), "{removed:?}");
     }
 
     #[test]
