@@ -284,7 +284,7 @@ impl<G: Gui> Controller<G> {
             });
             self.action
         });
-        let by_command = matches!(self.view.daemon, Link::Gone { .. }) || self.view.is_first_run();
+        let by_command = self.view.starts_by_command();
         self.work.begin(action, is_long, by_command, reply);
     }
 }
