@@ -51,12 +51,20 @@ pub(crate) enum Wish {
 
 /// The way to the loop.
 #[derive(Clone, Debug)]
-pub(crate) struct Handle(mpsc::UnboundedSender<Wish>);
+pub(crate) struct Handle {
+    wishes: mpsc::UnboundedSender<Wish>,
+    listens: watch::Receiver<bool>,
+}
 
 impl Handle {
     /// Sends a wish; one that comes while the app ends is lost.
     pub(crate) fn send(&self, wish: Wish) {
-        let _ = self.0.send(wish);
+        let _ = self.wishes.send(wish);
+    }
+
+    /// Whether the engine can be asked without waking a VM, now and from now on; ends with the loop.
+    pub(crate) fn engine_listens(&self) -> watch::Receiver<bool> {
+        self.listens.clone()
     }
 
     /// What is known.
@@ -79,17 +87,23 @@ impl Handle {
 pub(crate) fn new<G: Gui>(paths: &HostPaths, gui: G) -> (Controller<G>, Handle) {
     let (wishes, receiver) = mpsc::unbounded_channel();
     let (results, from_work) = mpsc::unbounded_channel();
+    let (listens, engine_listens) = watch::channel(false);
     let controller = Controller {
         work: Work::new(paths, results),
         gui,
         view: View::default(),
+        listens,
         wishes: receiver,
         results: from_work,
         action: 0,
         frame: 0,
         on_dark: true,
     };
-    (controller, Handle(wishes))
+    let handle = Handle {
+        wishes,
+        listens: engine_listens,
+    };
+    (controller, handle)
 }
 
 /// What the tasks tell the loop.
@@ -106,6 +120,8 @@ pub(crate) struct Controller<G> {
     work: Work,
     gui: G,
     view: View,
+    /// Whether the engine can be asked without waking a VM.
+    listens: watch::Sender<bool>,
     wishes: mpsc::UnboundedReceiver<Wish>,
     results: mpsc::UnboundedReceiver<Report>,
     /// The number of the long action that was begun last.
@@ -117,7 +133,6 @@ pub(crate) struct Controller<G> {
 impl<G: Gui> Controller<G> {
     /// Until somebody quits.
     pub(crate) async fn run(mut self) {
-        let (listens, engine_listens) = watch::channel(false);
         let (news, mut from_daemon) = mpsc::unbounded_channel();
         let (found, mut from_engine) = mpsc::unbounded_channel();
         let mut tasks = tokio::task::JoinSet::new();
@@ -125,7 +140,7 @@ impl<G: Gui> Controller<G> {
         tasks.spawn(engine::follow(
             self.work.client.clone(),
             self.work.engine.clone(),
-            engine_listens,
+            self.listens.subscribe(),
             found,
         ));
         let mut frames = interval(FRAME);
@@ -157,7 +172,8 @@ impl<G: Gui> Controller<G> {
                 return;
             }
             let now = self.view.engine_listens();
-            listens.send_if_modified(|before| std::mem::replace(before, now) != now);
+            self.listens
+                .send_if_modified(|before| std::mem::replace(before, now) != now);
         }
     }
 
@@ -202,9 +218,20 @@ impl<G: Gui> Controller<G> {
     fn found(&mut self, found: engine::Found) -> bool {
         // What was found just before the VM went is not there any more.
         let state = self.view.status.as_ref().map(|status| status.vm.state);
-        if state == Some(VmState::Running) {
-            self.view.containers = Some(found.containers);
-            self.view.swarm = found.swarm;
+        if state != Some(VmState::Running) {
+            return true;
+        }
+        let is_news = match found {
+            engine::Found::Containers(containers) => {
+                self.view.containers = Some(containers);
+                true
+            }
+            engine::Found::Swarm(swarm) => {
+                let before = std::mem::replace(&mut self.view.swarm, swarm);
+                self.view.swarm != before
+            }
+        };
+        if is_news {
             self.view.engine_news = self.view.engine_news.wrapping_add(1);
         }
         true
@@ -257,7 +284,7 @@ impl<G: Gui> Controller<G> {
             });
             self.action
         });
-        let by_command = matches!(self.view.daemon, Link::Gone { .. }) || self.view.is_first_run();
+        let by_command = self.view.starts_by_command();
         self.work.begin(action, is_long, by_command, reply);
     }
 }

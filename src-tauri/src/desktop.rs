@@ -5,16 +5,20 @@ mod tray;
 use coracle_daemon_api::ApiError;
 use coracle_host_paths::HostPaths;
 use notify_rust::Notification;
+use tauri::webview::PageLoadEvent;
 use tauri::{
     AppHandle, Emitter, Manager, RunEvent, Theme, WebviewUrl, WebviewWindowBuilder, WindowEvent,
+    Wry,
 };
 use tauri_plugin_window_state::StateFlags;
+use tokio::sync::mpsc;
 
-use crate::commands;
 use crate::controller::{self, Gui, Handle, Tray, Wish};
 use crate::followed::Followed;
 use crate::terminal::Terminals;
+use crate::tray::menu::Choice;
 use crate::view::View;
+use crate::{commands, daemon, notices, platform};
 
 /// The one window.
 const WINDOW: &str = "dashboard";
@@ -79,19 +83,28 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
                 window.state::<Handle>().send(Wish::Ground(is_dark));
             }
             if let WindowEvent::Destroyed = event {
-                window.state::<Followed>().end_all();
-                window.state::<Terminals>().end_all();
+                forget_page(window);
+            }
+        })
+        .on_page_load(|webview, load| {
+            // A page that is loaded again knows nothing of what the one before has followed.
+            if load.event() == PageLoadEvent::Started {
+                forget_page(webview);
             }
         })
         .setup(move |app| {
             let app = app.handle();
+            let (notices, sentences) = mpsc::channel(notices::WAITING);
+            tauri::async_runtime::spawn(notices::tell(sentences, notices::PAUSE, notify));
             let desktop = Desktop {
                 app: app.clone(),
                 shown: None,
                 tray: None,
+                notices,
             };
             let (controller, handle) = controller::new(&paths, desktop);
             app.manage(handle.clone());
+            tauri::async_runtime::spawn(quit_when_told(handle.clone()));
             tray::make(app, handle, &paths.app_dir())?;
             tauri::async_runtime::spawn(controller.run());
             if !hidden {
@@ -110,6 +123,34 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
         }
     });
     Ok(())
+}
+
+/// Ends what went to a page that is not there any more.
+fn forget_page(of: &impl Manager<Wry>) {
+    of.state::<Followed>().end_all();
+    of.state::<Terminals>().end_all();
+}
+
+/// Who ends the process quits.
+async fn quit_when_told(handle: Handle) {
+    match platform::told_to_end().await {
+        Ok(()) => handle.send(Wish::Choose(Choice::Quit)),
+        Err(error) => tracing::warn!(%error, "the end of the session will come without a warning"),
+    }
+}
+
+/// Shows a notification. The desktop's answer is waited for elsewhere.
+fn notify(body: String) {
+    tauri::async_runtime::spawn_blocking(move || {
+        let mut notification = Notification::new();
+        notification
+            .appname("Coracle")
+            .summary("Coracle")
+            .body(&body);
+        if let Err(error) = notification.show() {
+            tracing::warn!(%error, body, "the desktop shows no notifications");
+        }
+    });
 }
 
 /// Where the dashboard opens when nobody asks for a place: a person who has no VM yet is welcomed.
@@ -153,6 +194,7 @@ struct Desktop {
     app: AppHandle,
     shown: Option<View>,
     tray: Option<Tray>,
+    notices: mpsc::Sender<String>,
 }
 
 impl Desktop {
@@ -210,20 +252,16 @@ impl Gui for Desktop {
     }
 
     fn notify(&mut self, sentence: &str) {
-        let body = crate::daemon::sentence(sentence);
-        tauri::async_runtime::spawn_blocking(move || {
-            let mut notification = Notification::new();
-            notification
-                .appname("Coracle")
-                .summary("Coracle")
-                .body(&body);
-            if let Err(error) = notification.show() {
-                tracing::warn!(%error, body, "the desktop shows no notifications");
-            }
-        });
+        if self.notices.try_send(daemon::sentence(sentence)).is_err() {
+            tracing::warn!(sentence, "too many notifications: this one is not shown");
+        }
     }
 
     fn quit(&mut self) {
-        self.app.exit(0);
+        let app = self.app.clone();
+        tauri::async_runtime::spawn(async move {
+            app.state::<Terminals>().finalize().await;
+            app.exit(0);
+        });
     }
 }

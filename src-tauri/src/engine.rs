@@ -5,6 +5,8 @@ mod exec;
 mod follow;
 pub(crate) mod images;
 mod kept;
+#[cfg(test)]
+mod played;
 mod raw;
 mod swarm;
 mod usage;

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use coracle_daemon_api::{ApiError, ErrorCode, Progress};
+use coracle_host_paths::running_program;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
@@ -103,7 +104,7 @@ const EDITORS: [&str; 2] = ["code", "codium"];
 
 /// `coracle` beside this program.
 fn program() -> Result<PathBuf, ApiError> {
-    let this = std::env::current_exe().unwrap_or_default();
+    let this = running_program().unwrap_or_default();
     let this = this.canonicalize().unwrap_or(this);
     let program = this.with_file_name(format!("coracle{}", std::env::consts::EXE_SUFFIX));
     if program.is_file() {

@@ -2,6 +2,9 @@
 
 use auto_launch::{AutoLaunch, AutoLaunchBuilder};
 use coracle_daemon_api::{ApiError, ErrorCode};
+use coracle_host_paths::running_program;
+
+use crate::platform;
 
 /// Whether it does.
 pub(crate) fn is_on() -> Result<bool, ApiError> {
@@ -19,11 +22,11 @@ pub(crate) fn turn(on: bool) -> Result<(), ApiError> {
 }
 
 fn entry() -> Result<AutoLaunch, ApiError> {
-    let program = std::env::current_exe()
+    let program = running_program()
         .map_err(|error| ApiError::host("cannot tell where this program is", &error))?;
     AutoLaunchBuilder::new()
         .set_app_name("dev.coracle.app")
-        .set_app_path(&program.to_string_lossy())
+        .set_app_path(&platform::autostart_command(&program))
         .set_args(&["--tray"])
         .build()
         .map_err(failed)

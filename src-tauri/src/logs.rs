@@ -6,9 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::controller::failed;
 use crate::engine::Engine;
+use crate::letters::Letters;
 
 /// Pieces of a container's log that go to the page as one.
 const TOGETHER: usize = 512;
+
+/// A longer line comes in pieces, in bytes: what never ends one would be kept for ever.
+const LONGEST: usize = 64 << 10;
 
 /// Whose log.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -33,7 +37,7 @@ pub(crate) enum LogSource {
 #[serde(rename_all = "kebab-case", tag = "piece")]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub(crate) enum LogPiece {
-    /// Whole lines.
+    /// Whole lines, or a piece of a very long one.
     Text {
         /// With their line ends.
         text: String,
@@ -104,12 +108,22 @@ struct Lines {
 }
 
 impl Lines {
-    /// The whole lines that there are with these bytes.
+    /// The whole lines that there are with these bytes, or what there is of one that is too long.
     fn whole(&mut self, bytes: &[u8]) -> Option<String> {
+        let before = self.pending.len();
         self.pending.extend_from_slice(bytes);
-        let end = self.pending.iter().rposition(|byte| *byte == b'\n')?;
-        let lines: Vec<u8> = self.pending.drain(..=end).collect();
-        Some(String::from_utf8_lossy(&lines).into_owned())
+        if let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') {
+            let rest = self.pending.split_off(before + end + 1);
+            let lines = std::mem::replace(&mut self.pending, rest);
+            return Some(String::from_utf8_lossy(&lines).into_owned());
+        }
+        if self.pending.len() < LONGEST {
+            return None;
+        }
+        let mut letters = Letters::default();
+        let text = letters.whole(&self.pending);
+        self.pending = letters.torn();
+        Some(text)
     }
 
     /// What has no line end.
@@ -131,5 +145,20 @@ mod tests {
         assert_eq!(lines.whole(&text[3..]).as_deref(), Some("grün\n"));
         assert_eq!(lines.rest().as_deref(), Some("blau"));
         assert_eq!(lines.rest(), None);
+    }
+    #[test]
+    fn a_line_without_an_end_is_not_kept_for_ever() {
+        let mut lines = Lines::default();
+        let piece = "€".repeat(1000);
+        let mut shown = String::new();
+        // One byte more, so that a letter is torn at the bound.
+        assert_eq!(lines.whole(b"x"), None);
+        for _ in 0..100 {
+            shown.extend(lines.whole(&piece.as_bytes()[..2999]));
+            shown.extend(lines.whole(&piece.as_bytes()[2999..]));
+            assert!(lines.pending.len() < LONGEST);
+        }
+        shown.extend(lines.whole(b"\n"));
+        assert_eq!(shown, format!("x{}\n", piece.repeat(100)));
     }
 }

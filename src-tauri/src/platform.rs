@@ -8,8 +8,8 @@ mod others;
 mod unix;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::check_desktop;
+pub(crate) use linux::{autostart_command, check_desktop};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use others::check_desktop;
+pub(crate) use others::{autostart_command, check_desktop};
 #[cfg(unix)]
-pub(crate) use unix::connect;
+pub(crate) use unix::{connect, told_to_end};

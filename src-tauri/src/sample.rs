@@ -1,11 +1,11 @@
 //! The sample of the first run: a compose project in a folder of the person's choice, run by docker's own command.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
 use coracle_daemon_api::{ApiError, ErrorCode};
+use coracle_host_paths::find_program;
 use tokio::process::Command;
 
 use crate::daemon::sentence;
@@ -29,8 +29,20 @@ const IMAGE: &str = "busybox:stable";
 pub(crate) async fn run(
     folder: &Path,
     socket: &Path,
-    mut each: impl FnMut(&str),
+    each: impl FnMut(&str),
 ) -> Result<(), ApiError> {
+    // The one that `coracle start` makes the context with and links compose for: ours need not be on the path.
+    let program = find_program("docker").ok_or_else(|| missing("Docker's command"))?;
+    let docker = Docker {
+        program: &program,
+        folder,
+        socket,
+    };
+    run_by(&docker, each).await
+}
+
+async fn run_by(docker: &Docker<'_>, mut each: impl FnMut(&str)) -> Result<(), ApiError> {
+    let folder = docker.folder;
     if !folder.is_absolute() {
         let message = format!(
             "{} is no absolute path: the sample needs a folder as /home/you/sample.",
@@ -40,7 +52,6 @@ pub(crate) async fn run(
     }
     each("writing the sample");
     write(folder)?;
-    let docker = Docker { folder, socket };
     if !docker.run(&["compose", "version"]).await?.status.success() {
         return Err(missing("Docker's compose plugin"));
     }
@@ -85,13 +96,14 @@ fn write(folder: &Path) -> Result<(), ApiError> {
 
 /// The `docker` command in the sample's folder.
 struct Docker<'a> {
+    program: &'a Path,
     folder: &'a Path,
     socket: &'a Path,
 }
 
 impl Docker<'_> {
     async fn run(&self, arguments: &[&str]) -> Result<Output, ApiError> {
-        let ran = Command::new("docker")
+        let ran = Command::new(self.program)
             .args(arguments)
             .current_dir(self.folder)
             .env("DOCKER_HOST", format!("unix://{}", self.socket.display()))
@@ -99,9 +111,8 @@ impl Docker<'_> {
             .stdin(Stdio::null())
             .output()
             .await;
-        ran.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => missing("Docker's command"),
-            _ => ApiError::host("cannot run docker", &error),
+        ran.map_err(|error| {
+            ApiError::host(format!("cannot run {}", self.program.display()), &error)
         })
     }
 }
@@ -123,7 +134,35 @@ fn last_line(output: &Output) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn the_docker_that_was_found_runs_the_sample_at_our_engine() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (program, folder) = (scratch.path().join("ours"), scratch.path().join("sample"));
+        // It has the image already.
+        let script = "#!/bin/sh\necho \"$DOCKER_HOST $PWD $*\" >> \"$0.ran\"\n";
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        let docker = Docker {
+            program: &program,
+            folder: &folder,
+            socket: Path::new("/h/run/docker.sock"),
+        };
+        let mut heard = Vec::new();
+        let ran = run_by(&docker, |message| heard.push(message.to_owned())).await;
+        ran.unwrap();
+        assert_eq!(heard, ["writing the sample", "starting the sample"]);
+        let ran = fs::read_to_string(scratch.path().join("ours.ran")).unwrap();
+        let at = folder.canonicalize().unwrap();
+        let up = format!(
+            "unix:///h/run/docker.sock {} compose up --detach",
+            at.display()
+        );
+        assert_eq!(ran.lines().last(), Some(&*up));
+    }
 
     #[test]
     fn what_a_person_has_changed_stays() {

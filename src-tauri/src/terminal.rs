@@ -1,24 +1,39 @@
 //! Terminals in the page, each at a shell in a container.
 //!
-//! A terminal ends with its shell, or when the page lets go of it; then the shell ends too.
+//! A terminal ends with its shell, or when the page lets go of it; then the shell ends too. It ends also when its
+//! connection does, with a VM that is suspended: the shell goes on with the VM, and is ended then.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use coracle_daemon_api::ApiError;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use crate::engine::{Engine, Shell, TerminalSize};
+use crate::letters::Letters;
 
 /// Bytes that go to the page as one.
 const PIECE: usize = 16 << 10;
 
 /// Pieces that the page has not drawn yet. More wait in the container, so that Ctrl-C ends a flood at once.
 const UNSEEN: usize = 8;
+
+/// From the end of a terminal until the engine knows of its shell's.
+const SETTLES: Duration = Duration::from_millis(300);
+
+/// How often, and how long apart, a shell is tried to be ended by an engine that listens.
+const ATTEMPTS: u32 = 5;
+const RETRY: Duration = Duration::from_secs(1);
+
+/// For all shells to be hung up when the app ends.
+const FINALIZE: Duration = Duration::from_secs(2);
 
 /// What the page gets of a terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,82 +65,147 @@ pub(crate) enum Input {
 
 /// Those that are open.
 #[derive(Debug, Default)]
-pub(crate) struct Terminals(Mutex<(u32, HashMap<u32, mpsc::UnboundedSender<Input>>)>);
+pub(crate) struct Terminals(Mutex<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    /// The number of the one that was opened last.
+    last: u32,
+    inputs: HashMap<u32, mpsc::UnboundedSender<Input>>,
+    /// Those too that the page has left and whose shells are not hung up yet.
+    tasks: JoinSet<()>,
+}
 
 impl Terminals {
-    /// Opens one in a container, and sends what it shows until it ends or `to` fails.
+    /// Opens one in a container, and sends what it shows until it ends or `to` fails. `listens` says whether the
+    /// engine can be asked without waking a VM.
     pub(crate) fn open(
         &self,
         engine: Engine,
+        listens: watch::Receiver<bool>,
         container: String,
         size: TerminalSize,
         to: impl Fn(TerminalPiece) -> Result<(), ApiError> + Send + Sync + 'static,
     ) -> u32 {
         let (input, inputs) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            let ended = converse(&engine, &container, size, inputs, &to).await;
+        let mut open = self.lock();
+        while open.tasks.try_join_next().is_some() {}
+        open.tasks.spawn(async move {
+            let (shell, terminal) = match engine.shell(&container, size).await {
+                Ok(opened) => opened,
+                Err(error) => {
+                    let error = Some(error.message);
+                    let _ = to(TerminalPiece::End { error });
+                    return;
+                }
+            };
+            let ended = converse(&shell, terminal, &container, inputs, &to).await;
+            let is_left = matches!(ended, Ok(true));
             let error = ended.err().map(|error| error.message);
             let _ = to(TerminalPiece::End { error });
+            if let Err(error) = leave(&shell, is_left, listens).await {
+                tracing::warn!(%error, container, "a terminal's shell may run on");
+            }
         });
-        let mut open = self.lock();
-        open.0 = open.0.wrapping_add(1);
-        let number = open.0;
-        open.1.retain(|_, input| !input.is_closed());
-        open.1.insert(number, input);
+        open.last = open.last.wrapping_add(1);
+        let number = open.last;
+        open.inputs.retain(|_, input| !input.is_closed());
+        open.inputs.insert(number, input);
         number
     }
 
     /// Tells one something; one that has ended does not listen.
     pub(crate) fn tell(&self, number: u32, input: Input) {
-        if let Some(terminal) = self.lock().1.get(&number) {
+        if let Some(terminal) = self.lock().inputs.get(&number) {
             let _ = terminal.send(input);
         }
     }
 
     /// Ends one.
     pub(crate) fn end(&self, number: u32) {
-        self.lock().1.remove(&number);
+        self.lock().inputs.remove(&number);
     }
 
     /// Ends all: the page is gone.
     pub(crate) fn end_all(&self) {
-        self.lock().1.clear();
+        self.lock().inputs.clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, (u32, HashMap<u32, mpsc::UnboundedSender<Input>>)> {
+    /// Ends all and waits until their shells are hung up, but not for long: the app ends.
+    pub(crate) async fn finalize(&self) {
+        let mut tasks = {
+            let mut open = self.lock();
+            open.inputs.clear();
+            std::mem::take(&mut open.tasks)
+        };
+        let over = async { while tasks.join_next().await.is_some() {} };
+        if timeout(FINALIZE, over).await.is_err() {
+            tracing::warn!("the app ends before all shells of its terminals");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Until the shell ends, or nobody is left to type.
+/// Until the shell ends, or nobody is left to type or to look; whether it is the latter.
 async fn converse(
-    engine: &Engine,
+    shell: &Shell,
+    terminal: TokioIo<Upgraded>,
     container: &str,
-    size: TerminalSize,
     inputs: mpsc::UnboundedReceiver<Input>,
     to: &(impl Fn(TerminalPiece) -> Result<(), ApiError> + Sync),
-) -> Result<(), ApiError> {
-    let (shell, terminal) = engine.shell(container, size).await?;
+) -> Result<bool, ApiError> {
     let (output, input) = tokio::io::split(terminal);
     let room = Semaphore::new(UNSEEN);
     // One does not wait for the other: a program that does not read may still write.
-    let is_left = tokio::select! {
-        ended = show(output, container, &room, to) => ended.map(|()| false),
-        () = obey(input, &shell, &room, inputs) => Ok(true),
-    }?;
-    if is_left {
-        shell.hang_up().await?;
+    tokio::select! {
+        ended = show(output, container, &room, to) => ended,
+        () = obey(input, shell, &room, inputs) => Ok(true),
     }
-    Ok(())
 }
 
-/// Until the shell writes no more.
+/// Has what runs in a terminal hung up. A terminal that nobody has left has ended with its shell, unless the connection
+/// broke; with a VM that was suspended it did, and then there is an engine to ask only later.
+async fn leave(
+    shell: &Shell,
+    is_left: bool,
+    mut listens: watch::Receiver<bool>,
+) -> Result<(), ApiError> {
+    if !is_left {
+        sleep(SETTLES).await;
+    }
+    let mut attempts = 1;
+    loop {
+        let ended = async {
+            if is_left || shell.runs().await? {
+                shell.hang_up().await?;
+            }
+            Ok(())
+        };
+        match ended.await {
+            Err(error) if attempts < ATTEMPTS => {
+                tracing::debug!(%error, "a shell is not hung up yet");
+                attempts += 1;
+            }
+            ended => return ended,
+        }
+        sleep(RETRY).await;
+        // Nobody tells any more when the app ends.
+        if listens.wait_for(|listens| *listens).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Until the shell writes no more, or nobody is left to look; whether it is the latter.
 async fn show(
     mut output: ReadHalf<TokioIo<Upgraded>>,
     container: &str,
     room: &Semaphore,
     to: &(impl Fn(TerminalPiece) -> Result<(), ApiError> + Sync),
-) -> Result<(), ApiError> {
+) -> Result<bool, ApiError> {
     let mut letters = Letters::default();
     let mut buffer = vec![0; PIECE];
     let mut is_first = true;
@@ -137,13 +217,15 @@ async fn show(
         // A connection that breaks ends as one that is closed.
         let count = output.read(&mut buffer).await.unwrap_or(0);
         let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
-            return Ok(());
+            return Ok(false);
         };
         if std::mem::take(&mut is_first) && Shell::is_missing(bytes) {
             return Err(no_shell(container));
         }
         let text = letters.whole(bytes);
-        to(TerminalPiece::Text { text })?;
+        if to(TerminalPiece::Text { text }).is_err() {
+            return Ok(true);
+        }
     }
 }
 
@@ -190,37 +272,6 @@ fn no_shell(container: &str) -> ApiError {
             id = container.get(..12).unwrap_or(container)
         ),
     )
-}
-
-/// Cuts bytes between letters.
-#[derive(Debug, Default)]
-struct Letters {
-    pending: Vec<u8>,
-}
-
-impl Letters {
-    /// The whole letters that there are with these bytes; what is no letter is shown as such.
-    fn whole(&mut self, bytes: &[u8]) -> String {
-        self.pending.extend_from_slice(bytes);
-        let mut text = String::new();
-        let mut kept = 0;
-        for chunk in self.pending.utf8_chunks() {
-            text.push_str(chunk.valid());
-            kept = chunk.invalid().len();
-            // Only at the end may a letter go on; a letter has at most four bytes.
-            text.extend((kept > 0).then_some(char::REPLACEMENT_CHARACTER));
-        }
-        let torn = self.pending.len() - kept;
-        let torn = self.pending.split_off(torn);
-        let goes_on = std::str::from_utf8(&torn).is_err_and(|error| error.error_len().is_none());
-        if goes_on {
-            text.pop();
-            self.pending = torn;
-        } else {
-            self.pending.clear();
-        }
-        text
-    }
 }
 
 #[cfg(test)]

@@ -377,10 +377,50 @@ impl View {
         disk == Some(0)
     }
 
+    /// Whether a start is the command's: it starts a daemon that is not there, and makes what the first start needs
+    /// besides the VM.
+    pub(crate) fn starts_by_command(&self) -> bool {
+        matches!(self.daemon, Link::Gone { .. }) || self.is_first_run()
+    }
+
     /// Whether the engine can be asked without waking a VM that sleeps.
     pub(crate) fn engine_listens(&self) -> bool {
         self.status
             .as_ref()
             .is_some_and(|status| status.vm.state == VmState::Running && !status.vm.asleep)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    fn with_disk(bytes: u64) -> View {
+        let mut view = fixtures::running();
+        view.status.as_mut().unwrap().vm.disk_bytes = bytes;
+        view
+    }
+
+    #[test]
+    fn the_first_run_is_the_one_without_a_disk() {
+        assert!(with_disk(0).is_first_run());
+        assert!(!with_disk(64 << 30).is_first_run());
+        assert!(!View::default().is_first_run(), "it is not known");
+    }
+
+    #[test]
+    fn the_command_starts_what_is_not_there() {
+        let linked = |daemon| View {
+            daemon,
+            ..View::default()
+        };
+        let message = String::new;
+        assert!(linked(Link::Gone { message: message() }).starts_by_command());
+        assert!(!linked(Link::Looking).starts_by_command());
+        assert!(!linked(Link::Silent { message: message() }).starts_by_command());
+        assert!(!linked(Link::Foreign { message: message() }).starts_by_command());
+        assert!(with_disk(0).starts_by_command());
+        assert!(!with_disk(64 << 30).starts_by_command());
     }
 }

@@ -7,6 +7,7 @@ use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use coracle_daemon_api::{Client, ClientError, ErrorCode, Hello};
+use coracle_host_paths::running_program;
 use tokio::time::{sleep, timeout};
 
 use crate::failure::Failure;
@@ -156,7 +157,7 @@ fn spawn(program: &Path, log: &Path) -> Result<Child, Failure> {
 
 /// `coracled` beside this program.
 fn daemon_program() -> Result<PathBuf, Failure> {
-    let this = std::env::current_exe()?;
+    let this = running_program()?;
     let this = this.canonicalize().unwrap_or(this);
     let daemon = this.with_file_name(format!("coracled{}", std::env::consts::EXE_SUFFIX));
     if daemon.is_file() {

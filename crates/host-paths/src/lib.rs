@@ -202,13 +202,30 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
+/// The program that runs, by the name that an installer gives to a newer one too.
+pub fn running_program() -> io::Result<PathBuf> {
+    env::current_exe().map(replaced)
+}
+
+/// Linux says so of a program whose file was replaced or removed since its start.
+const DELETED: &str = " (deleted)";
+
+/// Where a program lies that has taken the place of this one.
+fn replaced(program: PathBuf) -> PathBuf {
+    let before = program.to_str().and_then(|path| path.strip_suffix(DELETED));
+    match before {
+        Some(path) if !program.exists() => path.into(),
+        _ => program,
+    }
+}
+
 /// The user's home folder.
 pub fn user_home() -> Option<PathBuf> {
     env::home_dir().filter(|home| home.is_absolute())
 }
 
 fn beside_program(name: &str) -> PathBuf {
-    let program = env::current_exe().unwrap_or_default();
+    let program = running_program().unwrap_or_default();
     let program = program.canonicalize().unwrap_or(program);
     program
         .parent()
@@ -234,5 +251,16 @@ mod tests {
         ));
         let paths = HostPaths::at("/a".into()).unwrap();
         assert_eq!(paths.engine_socket(), Path::new("/a/run/docker.sock"));
+    }
+    #[test]
+    fn a_program_that_was_replaced_is_known_by_its_name() {
+        let replaced_by = |path: &str| replaced(path.into());
+        let (now, before) = ("/nowhere/app", "/nowhere/app (deleted)");
+        assert_eq!(replaced_by(before), Path::new(now));
+        assert_eq!(replaced_by(now), Path::new(now));
+        let folder = tempfile::tempdir().unwrap();
+        let named_so = folder.path().join("app (deleted)");
+        std::fs::write(&named_so, "").unwrap();
+        assert_eq!(replaced(named_so.clone()), named_so);
     }
 }

@@ -13,11 +13,13 @@ const TYPES: [&str; 6] = ["container", "image", "network", "node", "service", "v
 
 /// What changes one of the lists. Health checks and commands in containers run all the time, and
 /// change none.
-const EVENTS: [&str; 17] = [
+const EVENTS: [&str; 19] = [
+    "connect",
     "create",
     "delete",
     "destroy",
     "die",
+    "disconnect",
     "health_status",
     "import",
     "load",

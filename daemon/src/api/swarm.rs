@@ -32,7 +32,11 @@ const LISTEN: &str = "0.0.0.0:2377";
 
 /// The swarm now, with its services and whether the host listens for them.
 pub(super) async fn status(daemon: &Daemon) -> Result<SwarmStatus, ApiError> {
-    let opener = daemon.ask(Request::Agent).await??;
+    let mut opener = daemon.ask(Request::Agent).await??;
+    // Who looks at a swarm does not use the VM, but one that sleeps has to wake for the answer.
+    if !daemon.ask(Request::Status).await?.vm.asleep {
+        opener = opener.in_background();
+    }
     let swarm = swarm(&opener).await?;
     let mut status = SwarmStatus {
         state: swarm.state(),

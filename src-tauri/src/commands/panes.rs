@@ -6,7 +6,7 @@ use tauri::ipc::Channel;
 use tauri::{State, command};
 
 use super::page_gone;
-use crate::controller::failed;
+use crate::controller::{Handle, failed};
 use crate::engine::{
     FileChange, ImageStep, Images, NetworkInfo, PullPiece, TerminalSize, Thing, Usage, VolumeInfo,
     VolumeSize,
@@ -135,12 +135,14 @@ pub(crate) async fn usage(
 pub(crate) async fn open_terminal(
     followed: State<'_, Followed>,
     terminals: State<'_, Terminals>,
+    handle: State<'_, Handle>,
     container: String,
     size: TerminalSize,
     to: Channel<TerminalPiece>,
 ) -> Result<u32, ApiError> {
+    let (engine, listens) = (followed.engine.clone(), handle.engine_listens());
     let to = move |piece| to.send(piece).map_err(page_gone);
-    Ok(terminals.open(followed.engine.clone(), container, size, to))
+    Ok(terminals.open(engine, listens, container, size, to))
 }
 
 /// Types into a terminal.

@@ -24,6 +24,15 @@ pub(super) fn sound(before: &View, now: &View) -> Vec<String> {
             let error = status.vm.last_error.as_ref();
             vec![error.map_or("The VM has failed.".into(), |error| error.message.clone())]
         }
+        state if state != VmState::Failed && status.vm.restarts > earlier.vm.restarts => {
+            let error = status.vm.last_error.as_ref();
+            let why = error.map_or("no reason is known", |error| &error.message);
+            let why = why.trim_end_matches('.');
+            vec![format!(
+                "The VM ended by itself and is started again: {why}. Containers without a restart policy have to be \
+                 started."
+            )]
+        }
         VmState::Running if earlier.vm.state == VmState::Running => {
             let is_new = |reason: &&String| !earlier.degraded.contains(reason);
             status.degraded.iter().filter(is_new).cloned().collect()
@@ -43,6 +52,8 @@ fn held_a_vm(view: &View) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use coracle_daemon_api::{ApiError, ErrorCode};
+
     use super::*;
     use crate::fixtures;
 
@@ -66,6 +77,30 @@ mod tests {
         assert!(sound(&fixtures::running(), &gone)[0].starts_with("The daemon has ended"));
         assert!(sound(&with("suspended", &[]), &gone).is_empty());
         assert!(sound(&View::default(), &gone).is_empty());
+    }
+
+    #[test]
+    fn a_vm_that_ended_by_itself_is_told_of_once() {
+        let restarted = |state: &str, restarts| {
+            let mut view = with(state, &[]);
+            let vm = &mut view.status.as_mut().unwrap().vm;
+            vm.restarts = restarts;
+            vm.last_error = Some(ApiError::new(ErrorCode::VmFailed, "QEMU was killed"));
+            view
+        };
+        let (ran, again) = (with("running", &[]), restarted("booting", 1));
+        let told = sound(&ran, &again);
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].contains("started again: QEMU was killed."),
+            "{told:?}"
+        );
+        assert!(sound(&again, &restarted("running", 1)).is_empty());
+        assert_eq!(sound(&again, &restarted("running", 2)).len(), 1);
+        // A start by the person begins to count anew.
+        assert!(sound(&again, &with("booting", &[])).is_empty());
+        // Too often: what failed is told, and not that it goes on.
+        assert_eq!(sound(&ran, &restarted("failed", 1)), ["QEMU was killed"]);
     }
 
     #[test]

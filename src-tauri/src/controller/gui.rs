@@ -26,7 +26,7 @@ pub(crate) trait Gui: Send {
     /// Something has gone wrong, whether or not a window is open.
     fn notify(&mut self, sentence: &str);
 
-    /// The app ends.
+    /// The app ends, once what it has begun elsewhere is ended, too.
     fn quit(&mut self);
 }
 

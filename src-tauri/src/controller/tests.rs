@@ -182,6 +182,47 @@ async fn containers_follow_the_engine_and_a_sleeping_vm_is_not_asked() {
 }
 
 #[tokio::test]
+async fn containers_do_not_wait_for_the_swarm() {
+    let played = Played::new().await;
+    played.contain(&["web"]);
+    played.have_the_swarm_answer(false);
+    played.tell(fixtures::status("running"));
+    let (gui, _handle) = begin(&played);
+    let count = |memory: &Memory| memory.view.containers.iter().flatten().count();
+    gui.until("the first", |memory| count(memory) == 1).await;
+    played.contain(&["db", "web"]);
+    played.happens();
+    gui.until("the second", |memory| count(memory) == 2).await;
+    assert_eq!(gui.0.lock().unwrap().view.swarm, None);
+    played.have_the_swarm_answer(true);
+    gui.until("the swarm", |memory| memory.view.swarm.is_some())
+        .await;
+}
+
+#[tokio::test]
+async fn a_swarm_on_its_way_is_not_asked_of_a_vm_that_has_fallen_asleep() {
+    let played = Played::new().await;
+    played.converge();
+    let mut status = fixtures::status("running");
+    played.tell(status.clone());
+    let (gui, _handle) = begin(&played);
+    gui.until("the swarm", |memory| memory.view.swarm.is_some())
+        .await;
+    status.vm.asleep = true;
+    played.tell(status.clone());
+    gui.until_mood(Mood::Asleep).await;
+    // What was under way when it fell asleep has been asked by then.
+    sleep(Duration::from_millis(300)).await;
+    let asked = played.swarm_asked();
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(played.swarm_asked(), asked, "it sleeps");
+    status.vm.asleep = false;
+    played.tell(status);
+    gui.until("asked again", |_| played.swarm_asked() > asked)
+        .await;
+}
+
+#[tokio::test]
 async fn a_click_acts_and_what_it_failed_of_is_told() {
     let played = Played::new().await;
     played.tell(fixtures::status("running"));

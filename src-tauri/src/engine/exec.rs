@@ -96,17 +96,22 @@ impl Shell {
         resized.map_err(failed)
     }
 
+    /// Whether it still runs. One that the engine does not know any more does not.
+    pub(crate) async fn runs(&self) -> Result<bool, ApiError> {
+        use bollard::errors::Error::DockerResponseServerError as Refused;
+        match self.engine.docker()?.inspect_exec(&self.exec).await {
+            Ok(found) => Ok(found.running == Some(true)),
+            Err(Refused {
+                status_code: 404, ..
+            }) => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// Ends what runs in the terminal, as a terminal does that is closed: the engine would let it
     /// run on without one.
     pub(crate) async fn hang_up(&self) -> Result<(), ApiError> {
-        let script = format!(
-            "for environ in /proc/[0-9]*/environ; do \
-               grep -q '{}' \"$environ\" 2>/dev/null || continue; \
-               process=${{environ#/proc/}}; process=${{process%/environ}}; \
-               kill -HUP \"$process\"; \
-             done",
-            self.mark
-        );
+        let script = hanging_up(&self.mark);
         let config = ExecConfig {
             cmd: Some(command(&script)),
             ..ExecConfig::default()
@@ -123,6 +128,55 @@ impl Shell {
     }
 }
 
+/// Hangs up each process that has the mark in its environment, by what a shell has in itself: an image need not have
+/// more. `read` leaves out the zeros between the variables.
+fn hanging_up(mark: &str) -> String {
+    format!(
+        "for environ in /proc/[0-9]*/environ; do \
+           while IFS= read -r line || [ -n \"$line\" ]; do \
+             case $line in *{mark}*) \
+               process=${{environ#/proc/}}; kill -HUP \"${{process%/environ}}\"; break;; \
+             esac; \
+           done < \"$environ\"; \
+         done 2>/dev/null"
+    )
+}
+
 fn command(script: &str) -> Vec<String> {
     ["sh", "-c", script].map(str::to_owned).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_bears_the_mark_is_hung_up_by_a_shell_alone() {
+        if !Path::new("/proc/self/environ").exists() {
+            eprintln!("skipped: containers are Linux's, and this system has no /proc");
+            return;
+        }
+        let mark = |which| format!("{MARK}_{}_{which}", std::process::id());
+        let sleeper = |which| {
+            let mut sleeper = Command::new("sleep");
+            // A line end in a variable before it, as people have.
+            sleeper.env_clear().arg("20").env("A", "1\n2");
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            sleeper.env("PATH", path).env(mark(which), "x").spawn()
+        };
+        let (mut marked, mut other) = (sleeper(1).unwrap(), sleeper(2).unwrap());
+        let script = hanging_up(&format!("{}=x", mark(1)));
+        let mut shell = Command::new("/bin/sh");
+        shell.env("PATH", "/nowhere").args(["-c", &script]);
+        assert!(shell.status().is_ok());
+        let (ended, goes_on) = (marked.wait().unwrap(), other.try_wait().unwrap());
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert_eq!(ended.signal(), Some(1));
+        assert_eq!(goes_on, None, "it bears another mark");
+    }
 }

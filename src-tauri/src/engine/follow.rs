@@ -14,17 +14,17 @@ use crate::view::Container;
 
 /// What the engine has.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) enum Found {
     /// By project and name.
-    pub(crate) containers: Vec<Container>,
+    Containers(Vec<Container>),
     /// None if the engine did not say.
-    pub(crate) swarm: Option<SwarmStatus>,
+    Swarm(Option<SwarmStatus>),
 }
 
 /// From news until it is listed, so that a burst is one.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// When it is listed again after news that left a service without all its replicas: a replica counts only some time
+/// When the swarm is asked again after news that left a service without all its replicas: a replica counts only some time
 /// after the container's start, and the engine does not tell of it.
 const CONVERGES: [Duration; 4] = [
     Duration::from_millis(500),
@@ -45,7 +45,7 @@ pub(crate) async fn follow(
     found: UnboundedSender<Found>,
 ) {
     while listens.wait_for(|listens| *listens).await.is_ok() {
-        if let Err(error) = one_connection(&client, &engine, &found).await {
+        if let Err(error) = one_connection(&client, &engine, &listens, &found).await {
             tracing::debug!(%error, "the engine's news ended");
         }
         if found.is_closed() {
@@ -59,44 +59,79 @@ pub(crate) async fn follow(
 async fn one_connection(
     client: &Client,
     engine: &Engine,
+    listens: &watch::Receiver<bool>,
     found: &UnboundedSender<Found>,
 ) -> Result<(), ApiError> {
-    let changed = Notify::new();
+    // Two, as an engine that is busy with its swarm has containers all the same.
+    let changed = [Notify::new(), Notify::new()];
     // The first news come when none can be missed any more.
     let news = client.engine_news(|_| {
-        changed.notify_one();
+        for one in &changed {
+            one.notify_one();
+        }
         true
     });
-    let lists = async {
-        let mut later = [].iter();
-        loop {
-            let again = async {
-                match later.next() {
-                    Some(pause) => sleep(*pause).await,
-                    None => pending().await,
-                }
-            };
-            tokio::select! {
-                () = changed.notified() => {
-                    later = CONVERGES.iter();
-                    sleep(GATHER).await;
-                }
-                () = again => {}
-            }
-            let containers = engine.containers().await?;
-            // An engine that is busy with its swarm alone has containers all the same.
-            let swarm = client.swarm().await.ok();
-            if is_settled(swarm.as_ref()) {
-                later = [].iter();
-            }
-            if found.send(Found { containers, swarm }).is_err() {
-                return Ok(());
-            }
-        }
-    };
+    let [containers, swarm] = &changed;
     tokio::select! {
         ended = news => ended.map_err(|error| failed(&error)),
-        ended = lists => ended,
+        ended = list_containers(engine, containers, listens.clone(), found) => ended,
+        () = ask_the_swarm(client, swarm, listens.clone(), found) => Ok(()),
+    }
+}
+
+/// Until nobody wants to know, or there is no engine.
+async fn list_containers(
+    engine: &Engine,
+    changed: &Notify,
+    mut listens: watch::Receiver<bool>,
+    found: &UnboundedSender<Found>,
+) -> Result<(), ApiError> {
+    loop {
+        changed.notified().await;
+        sleep(GATHER).await;
+        if listens.wait_for(|listens| *listens).await.is_err() {
+            return Ok(());
+        }
+        let containers = engine.containers().await?;
+        if found.send(Found::Containers(containers)).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Until nobody wants to know.
+async fn ask_the_swarm(
+    client: &Client,
+    changed: &Notify,
+    mut listens: watch::Receiver<bool>,
+    found: &UnboundedSender<Found>,
+) {
+    let mut later = [].iter();
+    loop {
+        let again = async {
+            match later.next() {
+                Some(pause) => sleep(*pause).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = changed.notified() => {
+                later = CONVERGES.iter();
+                sleep(GATHER).await;
+            }
+            () = again => {}
+        }
+        // It may have fallen asleep since the news.
+        if listens.wait_for(|listens| *listens).await.is_err() {
+            return;
+        }
+        let swarm = client.swarm().await.ok();
+        if is_settled(swarm.as_ref()) {
+            later = [].iter();
+        }
+        if found.send(Found::Swarm(swarm)).is_err() {
+            return;
+        }
     }
 }
 

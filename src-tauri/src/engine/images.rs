@@ -7,7 +7,7 @@ use bollard::query_parameters::{
     CreateImageOptionsBuilder, PruneBuildOptionsBuilder, PruneImagesOptionsBuilder,
     RemoveImageOptionsBuilder,
 };
-use coracle_daemon_api::ApiError;
+use coracle_daemon_api::{ApiError, ErrorCode};
 use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 
@@ -152,10 +152,19 @@ impl Engine {
         Ok(pieces.map(|piece| piece.map(progress).map_err(failed)))
     }
 
-    /// Removes an image with all its names; the engine refuses while a container is made of it.
+    /// Removes an image with all its names, or none of them: the engine itself refuses for a container only when the
+    /// last name is left.
     pub(super) async fn remove_image(&self, id: &str) -> Result<(), ApiError> {
         let docker = self.docker()?;
-        let found = docker.inspect_image(id).await.map_err(failed)?;
+        let (found, containers) = tokio::join!(docker.inspect_image(id), self.summaries());
+        let found = found.map_err(failed)?;
+        let image = found.id.unwrap_or_else(|| id.to_owned());
+        let users = users(&containers?, |one| {
+            one.image_id.clone().into_iter().collect()
+        });
+        if let Some(users) = users.get(&image) {
+            return Err(in_use(users));
+        }
         let mut names = found.repo_tags.unwrap_or_default();
         if names.is_empty() {
             names.push(id.to_owned());
@@ -187,6 +196,18 @@ impl Engine {
     }
 }
 
+fn in_use(users: &[String]) -> ApiError {
+    let message = match users {
+        [one] => format!("The container {one} is made of this image: remove it first."),
+        many => format!(
+            "{} containers are made of this image: remove {} first.",
+            many.len(),
+            many.join(", ")
+        ),
+    };
+    ApiError::new(ErrorCode::WrongState, message)
+}
+
 /// A name that means one image: without a tag the engine would fetch all that there are.
 fn tagged(name: &str) -> String {
     let name = name.trim();
@@ -204,8 +225,8 @@ fn images(disk: Disk, users: &HashMap<String, Vec<String>>) -> Images {
     let kept: u64 = listed
         .iter()
         .filter(|one| one.containers > 0)
-        .map(|one| bytes(one.size - one.shared_size.max(0)))
-        .sum();
+        .map(|one| bytes(one.size.saturating_sub(one.shared_size.max(0))))
+        .fold(0, u64::saturating_add);
     let reclaimable_bytes = match listed.iter().any(|one| one.containers == 0) {
         true => layers_bytes.saturating_sub(kept),
         false => 0,
@@ -219,12 +240,16 @@ fn images(disk: Disk, users: &HashMap<String, Vec<String>>) -> Images {
         images,
         layers_bytes,
         reclaimable_bytes,
-        cache_bytes: cache.clone().map(|one| bytes(one.size)).sum(),
-        cache_reclaimable_bytes: cache
-            .filter(|one| !one.in_use)
-            .map(|one| bytes(one.size))
-            .sum(),
+        cache_bytes: total(cache.clone()),
+        cache_reclaimable_bytes: total(cache.filter(|one| !one.in_use)),
     }
+}
+
+/// The numbers are the guest's: a sum that is too large stays at the largest.
+fn total<'a>(cache: impl Iterator<Item = &'a Cached>) -> u64 {
+    cache
+        .map(|one| bytes(one.size))
+        .fold(0, u64::saturating_add)
 }
 
 fn image(listed: Listed, users: &HashMap<String, Vec<String>>) -> Image {
@@ -268,6 +293,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::engine::played::Played;
 
     #[test]
     fn what_comes_back_is_what_no_used_image_has_for_itself() {
@@ -292,6 +318,59 @@ mod tests {
         );
         assert_eq!(found.images[0].names, Vec::<String>::new());
         assert_eq!(found.images[1].users, ["cache"]);
+    }
+
+    #[test]
+    fn sizes_that_cannot_be_are_no_reason_to_end() {
+        let one = json!({
+            "Id": "a", "RepoTags": null, "Created": 1, "Size": i64::MIN, "SharedSize": i64::MAX, "Containers": 1,
+        });
+        let large = json!({
+            "Id": "b", "RepoTags": null, "Created": 1, "Size": i64::MAX, "SharedSize": 0, "Containers": 1,
+        });
+        let cached = json!({ "Size": i64::MAX, "InUse": false, "Shared": false });
+        let disk = json!({
+            "LayersSize": -1,
+            "Images": [one, large, large, large],
+            "BuildCache": [cached, cached, cached],
+        });
+        let found = images(serde_json::from_value(disk).unwrap(), &HashMap::new());
+        assert_eq!(found.cache_bytes, u64::MAX);
+        assert_eq!((found.layers_bytes, found.reclaimable_bytes), (0, 0));
+    }
+
+    /// An image with two names, and what is made of it.
+    fn two_names(containers: &'static [&str]) -> Played {
+        Played::new(move |asked| match asked {
+            "GET /images/sha256:a/json" => {
+                (200, json!({ "Id": "sha256:a", "RepoTags": ["a:1", "b:1"] }))
+            }
+            asked if asked.starts_with("GET /containers/json") => {
+                let containers = containers
+                    .iter()
+                    .map(|image| json!({ "Id": "c", "Names": ["/web"], "ImageID": image }));
+                (200, containers.collect())
+            }
+            _ => (200, json!([])),
+        })
+    }
+
+    #[tokio::test]
+    async fn an_image_goes_with_all_its_names_or_stays_with_all() {
+        let used = two_names(&["sha256:b", "sha256:a"]);
+        let error = used.engine.remove_image("sha256:a").await.unwrap_err();
+        assert!(error.message.contains("web"), "{error}");
+        assert_eq!(used.asked("DELETE"), []);
+
+        let unused = two_names(&["sha256:b"]);
+        unused.engine.remove_image("sha256:a").await.unwrap();
+        let removed: Vec<_> = unused
+            .asked("DELETE")
+            .into_iter()
+            .map(|one| one.0)
+            .collect();
+        assert_eq!(removed.len(), 2, "{removed:?}");
+        assert!(removed[0].starts_with("DELETE /images/a:1"), "{removed:?}");
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{Node, NodeSpecAvailabilityEnum, Service, ServiceSpecUpdateConfig, Task};
-use bollard::query_parameters::{UpdateNodeOptionsBuilder, UpdateServiceOptionsBuilder};
+use bollard::models::{Node, NodeSpecAvailabilityEnum, Service, Task};
 use coracle_daemon_api::{ApiError, ErrorCode};
+use serde_json::{Value, json};
 
 use super::{Engine, failed};
 use crate::view::{Availability, RollingUpdate, SwarmNode, SwarmTask};
@@ -54,15 +54,14 @@ impl Engine {
 
     /// Gives a replicated service another number of replicas.
     pub(crate) async fn scale(&self, service: &str, replicas: u32) -> Result<(), ApiError> {
-        self.change_service(service, |spec| {
-            let mode = spec.mode.as_mut();
-            let replicated = mode.and_then(|mode| mode.replicated.as_mut());
-            let Some(replicated) = replicated else {
+        self.change_spec(&format!("/services/{service}"), |spec| {
+            let replicated = spec.pointer_mut("/Mode/Replicated");
+            let Some(replicated) = replicated.and_then(Value::as_object_mut) else {
                 return Err(format!(
                     "{service} has no number of replicas: it runs once on every node"
                 ));
             };
-            replicated.replicas = Some(replicas.into());
+            replicated.insert("Replicas".into(), replicas.into());
             Ok(())
         })
         .await
@@ -76,19 +75,18 @@ impl Engine {
         parallelism: u32,
         delay_s: u32,
     ) -> Result<(), ApiError> {
-        self.change_service(service, |spec| {
-            let template = spec.task_template.as_mut();
-            let container = template.and_then(|template| template.container_spec.as_mut());
-            let Some(container) = container else {
+        self.change_spec(&format!("/services/{service}"), |spec| {
+            let container = spec.pointer_mut("/TaskTemplate/ContainerSpec");
+            let Some(container) = container.and_then(Value::as_object_mut) else {
                 return Err(format!("{service} does not run containers"));
             };
-            container.image = Some(image.to_owned());
-            let config = spec.update_config.take().unwrap_or_default();
-            spec.update_config = Some(ServiceSpecUpdateConfig {
-                parallelism: Some(parallelism.into()),
-                delay: Some(i64::from(delay_s) * SECOND),
-                ..config
-            });
+            container.insert("Image".into(), image.into());
+            let config = &mut spec["UpdateConfig"];
+            if !config.is_object() {
+                *config = json!({});
+            }
+            config["Parallelism"] = parallelism.into();
+            config["Delay"] = (i64::from(delay_s) * SECOND).into();
             Ok(())
         })
         .await
@@ -100,40 +98,37 @@ impl Engine {
         node: &str,
         availability: Availability,
     ) -> Result<(), ApiError> {
-        let docker = self.docker()?;
-        let found = docker.inspect_node(node).await.map_err(failed)?;
-        let version = found.version.and_then(|version| version.index);
-        let mut spec = found.spec.unwrap_or_default();
-        spec.availability = Some(match availability {
-            Availability::Active => NodeSpecAvailabilityEnum::ACTIVE,
-            Availability::Pause => NodeSpecAvailabilityEnum::PAUSE,
-            Availability::Drain => NodeSpecAvailabilityEnum::DRAIN,
-        });
-        let version = version.and_then(|version| i64::try_from(version).ok());
-        let options = UpdateNodeOptionsBuilder::default()
-            .version(version.unwrap_or_default())
-            .build();
-        let updated = docker.update_node(node, spec, options).await;
-        updated.map_err(failed)
+        self.change_spec(&format!("/nodes/{node}"), |spec| {
+            spec["Availability"] = match availability {
+                Availability::Active => "active",
+                Availability::Pause => "pause",
+                Availability::Drain => "drain",
+            }
+            .into();
+            Ok(())
+        })
+        .await
     }
 
-    async fn change_service(
+    /// Changes a few keys of what a person has once written down of a service or a node. The engine takes a spec as a
+    /// whole: what is not posted back is deleted, so all other keys stay as they came, those too that nobody here knows.
+    async fn change_spec(
         &self,
-        service: &str,
-        change: impl FnOnce(&mut bollard::models::ServiceSpec) -> Result<(), String>,
+        path: &str,
+        change: impl FnOnce(&mut Value) -> Result<(), String>,
     ) -> Result<(), ApiError> {
-        let docker = self.docker()?;
-        let found = docker.inspect_service(service, None).await;
-        let found = found.map_err(failed)?;
-        let version = found.version.and_then(|version| version.index);
-        let mut spec = found.spec.unwrap_or_default();
-        change(&mut spec).map_err(|why| ApiError::new(ErrorCode::InvalidInput, why))?;
-        let version = version.and_then(|version| i32::try_from(version).ok());
-        let options = UpdateServiceOptionsBuilder::default()
-            .version(version.unwrap_or(i32::MAX))
-            .build();
-        let updated = docker.update_service(service, spec, options, None).await;
-        updated.map(drop).map_err(failed)
+        let mut found = self.read_current(path).await?;
+        let version = found["Version"]["Index"].as_u64();
+        let (Some(version), Some(spec)) = (
+            version,
+            found.get_mut("Spec").filter(|spec| spec.is_object()),
+        ) else {
+            let message = format!("the engine answered {path} without a version or a spec");
+            return Err(ApiError::new(ErrorCode::EngineFailed, message));
+        };
+        change(spec).map_err(|why| ApiError::new(ErrorCode::InvalidInput, why))?;
+        self.post_current(&format!("{path}/update?version={version}"), spec)
+            .await
     }
 }
 
@@ -195,9 +190,82 @@ fn node(node: Node) -> Option<SwarmNode> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::engine::played::Played;
+
+    /// A service with keys that nobody here knows.
+    fn service() -> Value {
+        json!({
+            "ID": "s", "Version": { "Index": 18_446_744_073_709_551_615_u64 },
+            "Spec": {
+                "Name": "web", "Labels": {}, "OfTomorrow": { "a": [1] },
+                "Mode": { "Replicated": { "Replicas": 1, "OfTomorrow": true } },
+                "TaskTemplate": { "ContainerSpec": {
+                    "Image": "web:1",
+                    "Healthcheck": { "Test": ["CMD", "true"], "Interval": 5_000_000_000_i64 },
+                    "Mounts": [{ "Type": "cluster", "Source": "v", "ClusterOptions": {} }],
+                } },
+                "UpdateConfig": { "Parallelism": 1, "FailureAction": "rollback", "MaxFailureRatio": 0.25 },
+            },
+        })
+    }
+
+    fn played(found: Value) -> Played {
+        Played::new(move |asked| match asked {
+            "GET /services/web" | "GET /nodes/n" => (200, found.clone()),
+            _ => (200, json!({ "Warnings": null })),
+        })
+    }
+
+    #[tokio::test]
+    async fn scaling_changes_nothing_but_the_replicas() {
+        let played = played(service());
+        played.engine.scale("web", 3).await.unwrap();
+        let mut wanted = service()["Spec"].take();
+        wanted["Mode"]["Replicated"]["Replicas"] = 3.into();
+        let update = "POST /services/web/update?version=18446744073709551615";
+        assert_eq!(played.asked("POST"), [(update.to_owned(), wanted)]);
+    }
+
+    #[tokio::test]
+    async fn an_update_changes_nothing_but_the_image_and_its_own_pace() {
+        let played = played(service());
+        played.engine.update("web", "web:2", 2, 5).await.unwrap();
+        let mut wanted = service()["Spec"].take();
+        wanted["TaskTemplate"]["ContainerSpec"]["Image"] = "web:2".into();
+        wanted["UpdateConfig"]["Parallelism"] = 2.into();
+        wanted["UpdateConfig"]["Delay"] = 5_000_000_000_i64.into();
+        assert_eq!(played.asked("POST")[0].1, wanted);
+    }
+
+    #[tokio::test]
+    async fn a_service_of_every_node_is_not_scaled_and_half_an_answer_not_posted_back() {
+        let mut global = service();
+        global["Spec"]["Mode"] = json!({ "Global": {} });
+        let played_global = played(global);
+        let error = played_global.engine.scale("web", 3).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::InvalidInput);
+        assert!(error.message.contains("once on every node"), "{error}");
+        let played_half = played(json!({ "ID": "s", "Version": { "Index": 1 } }));
+        let error = played_half.engine.scale("web", 3).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::EngineFailed);
+        for played in [played_global, played_half] {
+            assert_eq!(played.asked("POST"), []);
+        }
+    }
+
+    #[tokio::test]
+    async fn draining_a_node_keeps_what_else_is_said_of_it() {
+        let spec = json!({ "Role": "manager", "Availability": "active", "OfTomorrow": 1 });
+        let found = json!({ "ID": "n", "Version": { "Index": 7 }, "Spec": spec });
+        let played = played(found);
+        let availability = Availability::Drain;
+        let drained = played.engine.set_availability("n", availability).await;
+        drained.unwrap();
+        let wanted = json!({ "Role": "manager", "Availability": "drain", "OfTomorrow": 1 });
+        let update = "POST /nodes/n/update?version=7";
+        assert_eq!(played.asked("POST"), [(update.to_owned(), wanted)]);
+    }
 
     #[test]
     fn a_replica_that_was_replaced_is_not_shown_and_one_that_ends_or_failed_is() {

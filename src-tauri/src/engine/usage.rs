@@ -97,17 +97,19 @@ fn counters(stats: &ContainerStatsResponse) -> Option<Counters> {
     };
     let disks = stats.blkio_stats.as_ref();
     let disks = disks.and_then(|disks| disks.io_service_bytes_recursive.as_ref());
+    // The numbers are the guest's: a sum that is too large stays at the largest.
+    let add = |sum: &mut u64, value| *sum = sum.saturating_add(value);
     for entry in disks.into_iter().flatten() {
         let value = entry.value.unwrap_or(0);
         match entry.op.as_deref().map(str::to_ascii_lowercase).as_deref() {
-            Some("read") => counters.disk_read += value,
-            Some("write") => counters.disk_written += value,
+            Some("read") => add(&mut counters.disk_read, value),
+            Some("write") => add(&mut counters.disk_written, value),
             _ => {}
         }
     }
     for network in stats.networks.iter().flat_map(|networks| networks.values()) {
-        counters.received += network.rx_bytes.unwrap_or(0);
-        counters.sent += network.tx_bytes.unwrap_or(0);
+        add(&mut counters.received, network.rx_bytes.unwrap_or(0));
+        add(&mut counters.sent, network.tx_bytes.unwrap_or(0));
     }
     Some(counters)
 }
@@ -143,6 +145,20 @@ mod tests {
         assert!((found.sent - 10.0).abs() < 0.001, "{found:?}");
         // A clock that stands still gives no number.
         assert_eq!(usage(&next, &mut before), None);
+    }
+
+    #[test]
+    fn counters_that_cannot_be_are_no_reason_to_end() {
+        let disk = json!({ "op": "Read", "value": u64::MAX });
+        let network = json!({ "rx_bytes": u64::MAX, "tx_bytes": u64::MAX });
+        let stats = serde_json::from_value(json!({
+            "cpu_stats": { "cpu_usage": { "total_usage": 1 }, "system_cpu_usage": 1 },
+            "blkio_stats": { "io_service_bytes_recursive": [disk, disk] },
+            "networks": { "eth0": network, "eth1": network },
+        }))
+        .unwrap();
+        let found = counters(&stats).unwrap();
+        assert_eq!((found.disk_read, found.sent), (u64::MAX, u64::MAX));
     }
 
     #[test]

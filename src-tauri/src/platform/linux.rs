@@ -1,4 +1,5 @@
 use std::env;
+use std::path::Path;
 
 /// Fails with a sentence where there is no screen to show anything on.
 pub(crate) fn check_desktop() -> Result<(), &'static str> {
@@ -10,4 +11,36 @@ pub(crate) fn check_desktop() -> Result<(), &'static str> {
         "there is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set): start it from a \
          desktop, or use the `coracle` command",
     )
+}
+
+/// A program as the key `Exec` of a desktop entry wants it: in quotes, with what means something there escaped, first as
+/// an argument, then as a string of the file. A percent sign begins a field code.
+pub(crate) fn autostart_command(program: &Path) -> String {
+    let mut command = String::from("\"");
+    for letter in program.to_string_lossy().chars() {
+        match letter {
+            '"' | '`' | '$' => command.extend(["\\\\", letter.encode_utf8(&mut [0; 4])]),
+            '\\' => command.push_str("\\\\\\\\"),
+            '%' => command.push_str("%%"),
+            letter => command.push(letter),
+        }
+    }
+    command + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_desktop_entry_names_any_path() {
+        let of = |path: &str| autostart_command(Path::new(path));
+        assert_eq!(
+            of("/usr/lib/coracle/bin/app"),
+            r#""/usr/lib/coracle/bin/app""#
+        );
+        assert_eq!(of("/home/a b/app"), r#""/home/a b/app""#);
+        assert_eq!(of(r#"/a$b/"c"/50%"#), r#""/a\\$b/\\"c\\"/50%%""#);
+        assert_eq!(of(r"/a\b"), r#""/a\\\\b""#);
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use coracle_daemon_api::ErrorCode;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -11,8 +12,6 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
-use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
 
 use super::*;
 
@@ -25,9 +24,14 @@ const SIZE: TerminalSize = TerminalSize {
 const WITH_SHELL: &str = "with-shell";
 const WITHOUT_SHELL: &str = "without-shell";
 const FLOOD: &str = "flood";
+/// Its connection ends, and the shell goes on.
+const CUT_OFF: &str = "cut-off";
 
 struct Played {
     engine: Engine,
+    listens: watch::Sender<bool>,
+    /// Whether there is no engine behind the socket.
+    is_down: Arc<AtomicBool>,
     /// Scripts that were executed, and sizes.
     asked: Arc<Mutex<Vec<String>>>,
     _folder: tempfile::TempDir,
@@ -39,11 +43,12 @@ impl Played {
         let socket = folder.path().join("docker.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let all = asked.clone();
+        let is_down = Arc::<AtomicBool>::default();
+        let (all, down) = (asked.clone(), is_down.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let all = all.clone();
-                let service = service_fn(move |request| answer(all.clone(), request));
+                let (all, down) = (all.clone(), down.clone());
+                let service = service_fn(move |request| answer(all.clone(), down.clone(), request));
                 let connection = http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)
                     .with_upgrades();
@@ -52,6 +57,8 @@ impl Played {
         });
         Self {
             engine: Engine::new(&socket),
+            listens: watch::Sender::new(true),
+            is_down,
             asked,
             _folder: folder,
         }
@@ -74,13 +81,22 @@ impl Played {
 
 async fn answer(
     asked: Arc<Mutex<Vec<String>>>,
+    is_down: Arc<AtomicBool>,
     mut request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().to_string();
     let body = request.body_mut().collect().await.unwrap().to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let mut response = Response::new(Full::default());
-    if path.ends_with("/exec") {
+    if is_down.load(Ordering::SeqCst) {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        *response.body_mut() = json!({ "message": "the VM is suspended" })
+            .to_string()
+            .into();
+    } else if path.ends_with("/json") {
+        let is_running = path.contains(CUT_OFF);
+        *response.body_mut() = json!({ "Running": is_running }).to_string().into();
+    } else if path.ends_with("/exec") {
         let script = body["Cmd"][2].as_str().unwrap().to_owned();
         asked.lock().unwrap().push(script);
         let container = path.rsplit('/').nth(1).unwrap();
@@ -134,6 +150,7 @@ fn open(played: &Played, terminals: &Terminals, container: &str) -> (u32, watch:
     let (shown, receiver) = watch::channel(Shown::default());
     let number = terminals.open(
         played.engine.clone(),
+        played.listens.subscribe(),
         container.into(),
         SIZE,
         move |piece| {
@@ -182,6 +199,53 @@ async fn who_leaves_a_terminal_ends_what_runs_in_it() {
 }
 
 #[tokio::test]
+async fn a_page_that_does_not_hear_any_more_has_left() {
+    let (played, terminals) = (Played::new(), Terminals::default());
+    let deaf = |_| Err(ApiError::new(ErrorCode::Internal, "the page has gone"));
+    let (engine, listens) = (played.engine.clone(), played.listens.subscribe());
+    terminals.open(engine, listens, WITH_SHELL.into(), SIZE, deaf);
+    played.until_asked("kill -HUP").await;
+}
+
+#[tokio::test]
+async fn a_shell_that_goes_on_with_a_suspended_vm_is_ended_when_the_engine_is_back() {
+    let (played, terminals) = (Played::new(), Terminals::default());
+    let (_, mut shown) = open(&played, &terminals, CUT_OFF);
+    until(&mut shown, |shown| shown.text == "$ ").await;
+    played.is_down.store(true, Ordering::SeqCst);
+    played.listens.send_replace(false);
+    until(&mut shown, |shown| shown.end == Some(None)).await;
+    sleep(SETTLES + RETRY + Duration::from_millis(500)).await;
+    played.is_down.store(false, Ordering::SeqCst);
+    sleep(RETRY + Duration::from_millis(500)).await;
+    let asked = played.asked.lock().unwrap().concat();
+    assert!(!asked.contains("kill"), "it would wake the VM: {asked}");
+    played.listens.send_replace(true);
+    played.until_asked("kill -HUP").await;
+}
+
+#[tokio::test]
+async fn an_app_that_ends_has_ended_its_shells() {
+    let (played, terminals) = (Played::new(), Terminals::default());
+    let (_, mut shown) = open(&played, &terminals, WITH_SHELL);
+    until(&mut shown, |shown| shown.text == "$ ").await;
+    terminals.finalize().await;
+    let asked = played.asked.lock().unwrap().concat();
+    assert!(asked.contains("kill -HUP"), "{asked}");
+}
+
+#[tokio::test]
+async fn an_app_that_ends_does_not_wait_long_for_an_engine_that_does_not_listen() {
+    let (played, terminals) = (Played::new(), Terminals::default());
+    let (_, mut shown) = open(&played, &terminals, WITH_SHELL);
+    until(&mut shown, |shown| shown.text == "$ ").await;
+    played.is_down.store(true, Ordering::SeqCst);
+    played.listens.send_replace(false);
+    let ended = timeout(FINALIZE * 5, terminals.finalize()).await;
+    assert!(ended.is_ok());
+}
+
+#[tokio::test]
 async fn a_container_without_a_shell_is_said_to_have_none() {
     let (played, terminals) = (Played::new(), Terminals::default());
     let (_, mut shown) = open(&played, &terminals, WITHOUT_SHELL);
@@ -200,15 +264,4 @@ async fn a_flood_waits_for_the_page() {
     assert_eq!(shown.borrow().pieces, UNSEEN);
     terminals.tell(number, Input::Drawn);
     until(&mut shown, |shown| shown.pieces == UNSEEN + 1).await;
-}
-
-#[test]
-fn no_letter_is_torn_and_no_byte_waits_for_ever() {
-    let mut letters = Letters::default();
-    let text = "grün €".as_bytes();
-    assert_eq!(letters.whole(&text[..3]), "gr");
-    assert_eq!(letters.whole(&text[3..7]), "ün ");
-    assert_eq!(letters.whole(&text[7..]), "€");
-    assert_eq!(letters.whole(b"\xff a \xe2"), "\u{fffd} a ");
-    assert_eq!(letters.whole(b"b"), "\u{fffd}b");
 }

@@ -40,6 +40,9 @@ struct State {
     containers: watch::Sender<Value>,
     happened: watch::Sender<u64>,
     stop_fails: watch::Sender<bool>,
+    swarm_answers: watch::Sender<bool>,
+    swarm: watch::Sender<Value>,
+    swarm_asked: AtomicUsize,
     events_asked: AtomicUsize,
     engine_asked: AtomicUsize,
 }
@@ -59,6 +62,9 @@ impl Played {
             containers: watch::Sender::new(json!([])),
             happened: watch::Sender::new(0),
             stop_fails: watch::Sender::new(false),
+            swarm_answers: watch::Sender::new(true),
+            swarm: watch::Sender::new(json!({ "state": "off", "error": null, "services": [] })),
+            swarm_asked: AtomicUsize::new(0),
             events_asked: AtomicUsize::new(0),
             engine_asked: AtomicUsize::new(0),
         });
@@ -110,6 +116,24 @@ impl Played {
 
     pub(super) fn fail_the_stop(&self) {
         self.state.stop_fails.send_replace(true);
+    }
+
+    /// A swarm is on its way, with a replica that does not run yet.
+    pub(super) fn converge(&self) {
+        let service = json!({
+            "name": "web", "image": "web:1", "mode": "replicated", "running": 0, "desired": 1, "update": null,
+            "ports": [],
+        });
+        let swarm = json!({ "state": "on", "error": null, "services": [service] });
+        self.state.swarm.send_replace(swarm);
+    }
+
+    pub(super) fn have_the_swarm_answer(&self, answers: bool) {
+        self.state.swarm_answers.send_replace(answers);
+    }
+
+    pub(super) fn swarm_asked(&self) -> usize {
+        self.state.swarm_asked.load(Ordering::SeqCst)
     }
 
     pub(super) fn events_asked(&self) -> usize {
@@ -199,7 +223,12 @@ async fn daemon(state: Arc<State>, request: Request<Incoming>) -> Answer {
             state.engine_asked.fetch_add(1, Ordering::SeqCst);
             many(changes(state.happened.subscribe()).map(|count| EngineNews { count }))
         }
-        paths::SWARM => one(&json!({ "state": "off", "error": null, "services": [] })),
+        paths::SWARM => {
+            state.swarm_asked.fetch_add(1, Ordering::SeqCst);
+            let mut answers = state.swarm_answers.subscribe();
+            answers.wait_for(|answers| *answers).await.unwrap();
+            one(&*state.swarm.borrow())
+        }
         path => panic!("the daemon was asked for {path}"),
     }
 }
