@@ -35,6 +35,7 @@ use coracle_host_paths::HostPaths;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    platform::spare_memory();
     let filter = EnvFilter::try_from_env("CORACLE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

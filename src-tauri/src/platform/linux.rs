@@ -1,6 +1,16 @@
 use std::env;
 use std::path::Path;
 
+/// Has WebKit draw without the graphics card, unless the user says otherwise: the page moves little, and
+/// a third of the window's memory is the card's driver and its surfaces. No thread may run yet.
+pub(crate) fn spare_memory() {
+    const SWITCH: &str = "WEBKIT_DISABLE_COMPOSITING_MODE";
+    if env::var_os(SWITCH).is_none() {
+        // SAFETY: the caller is the only thread, so nobody reads the environment meanwhile.
+        unsafe { env::set_var(SWITCH, "1") };
+    }
+}
+
 /// Fails with a sentence where there is no screen to show anything on.
 pub(crate) fn check_desktop() -> Result<(), &'static str> {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());

@@ -5,6 +5,9 @@ pub(crate) fn check_desktop() -> Result<(), &'static str> {
     Ok(())
 }
 
+/// The system's web view decides for itself.
+pub(crate) fn spare_memory() {}
+
 /// A program as an entry for the start at login wants it.
 pub(crate) fn autostart_command(program: &Path) -> String {
     program.to_string_lossy().into_owned()
