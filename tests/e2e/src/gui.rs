@@ -7,6 +7,7 @@ mod menu;
 mod page;
 mod panes;
 mod story;
+mod terminal;
 mod tray;
 mod used;
 
