@@ -23,12 +23,14 @@ pub(crate) const APP: &[&str] = &[
 /// Needed to build and check the app's page.
 pub(crate) const PAGE: &[&str] = &["nodejs", "npm"];
 
-/// Needed to test the app: browsers, a screen, a session bus, and what shows the tray's icon.
+/// Needed to test the app: browsers, a screen with its mouse, a session bus, what shows the tray's icon, and a panel.
 pub(crate) const GUI_TESTS: &[&str] = &[
     "chromium",
     "dbus",
     "libayatana-appindicator3-1",
     "webkit2gtk-driver",
+    "xdotool",
+    "xfce4-panel",
     "xvfb",
 ];
 

@@ -1,21 +1,27 @@
 //! The tray icon as tauri shows it.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use tauri::image::Image;
-use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
+use tauri::menu::{IsMenuItem, Menu, MenuItem, MenuItemKind, PredefinedMenuItem, Submenu};
 use tauri::tray::{MouseButton, TrayIconBuilder, TrayIconEvent};
-use tauri::{AppHandle, Wry};
+use tauri::{AppHandle, Manager, Wry};
 
 use crate::controller::{Handle, Tray, Wish};
 use crate::tray::icon::{self, Icon};
-use crate::tray::menu::{Choice, Item};
+use crate::tray::menu::{self, Choice, Item};
 
 const TRAY: &str = "state";
+
+/// The menu that the tray has.
+#[derive(Default)]
+struct Shown(Mutex<Option<Menu<Wry>>>);
 
 /// Puts an icon without a menu into the tray; [`update`] gives it its face.
 pub(super) fn make(app: &AppHandle, handle: Handle, folder: &Path) -> tauri::Result<()> {
     let clicked = handle.clone();
+    app.manage(Shown::default());
     TrayIconBuilder::with_id(TRAY)
         // A panel reads the icon from a file.
         .temp_dir_path(folder.join("tray"))
@@ -45,12 +51,21 @@ pub(super) fn update(app: &AppHandle, before: Option<&Tray>, now: &Tray) -> taur
     let Some(tray) = app.tray_by_id(TRAY) else {
         return Ok(());
     };
-    if before.map(|before| &before.menu) != Some(&now.menu) {
-        let menu = Menu::new(app)?;
-        for item in &now.menu {
-            menu.append(&*entry(app, item)?)?;
+    let shown = app.state::<Shown>();
+    let mut shown = shown.0.lock().unwrap_or_else(PoisonError::into_inner);
+    match (&*shown, before) {
+        // The panel closes a menu that another one takes the place of, and its figures change every few seconds.
+        (Some(menu), Some(before)) if menu::same_entries(&before.menu, &now.menu) => {
+            reword(&menu.items()?, &before.menu, &now.menu)?;
         }
-        tray.set_menu(Some(menu))?;
+        _ => {
+            let menu = Menu::new(app)?;
+            for item in &now.menu {
+                menu.append(&*entry(app, item)?)?;
+            }
+            tray.set_menu(Some(menu.clone()))?;
+            *shown = Some(menu);
+        }
     }
     if before.map(|before| before.icon) != Some(now.icon) {
         tray.set_icon(Some(image(now.icon)))?;
@@ -86,6 +101,34 @@ fn entry(app: &AppHandle, item: &Item) -> tauri::Result<Box<dyn IsMenuItem<Wry>>
             Box::new(menu)
         }
     })
+}
+
+/// Makes entries say what they do not say yet; there are as many of each.
+fn reword(entries: &[MenuItemKind<Wry>], before: &[Item], now: &[Item]) -> tauri::Result<()> {
+    for ((entry, before), now) in entries.iter().zip(before).zip(now) {
+        if before == now {
+            continue;
+        }
+        match (entry, before, now) {
+            (MenuItemKind::MenuItem(entry), _, Item::Line(text)) => {
+                entry.set_text(literal(text))?;
+            }
+            (MenuItemKind::MenuItem(entry), _, Item::Click { label, enabled, .. }) => {
+                entry.set_text(literal(label))?;
+                entry.set_enabled(*enabled)?;
+            }
+            (
+                MenuItemKind::Submenu(entry),
+                Item::Menu { items: before, .. },
+                Item::Menu { label, items },
+            ) => {
+                entry.set_text(literal(label))?;
+                reword(&entry.items()?, before, items)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// An ampersand marks the letter that chooses an entry; two are one.

@@ -80,6 +80,20 @@ pub(crate) fn of(view: &View) -> Vec<Item> {
     items
 }
 
+/// Whether both have the same entries, however these read and whether or not they make sense: then a menu that is
+/// open can stay open.
+pub(crate) fn same_entries(one: &[Item], other: &[Item]) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|pair| match pair {
+            (Item::Line(_), Item::Line(_)) | (Item::Separator, Item::Separator) => true,
+            (Item::Click { choice: one, .. }, Item::Click { choice: other, .. }) => one == other,
+            (Item::Menu { items: one, .. }, Item::Menu { items: other, .. }) => {
+                same_entries(one, other)
+            }
+            _ => false,
+        })
+}
+
 /// One line of what is going on.
 pub(crate) fn state_line(view: &View) -> String {
     if let Some(doing) = &view.doing {

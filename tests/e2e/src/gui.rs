@@ -5,8 +5,12 @@ mod desktop;
 mod lost;
 mod menu;
 mod page;
+mod panel;
 mod panes;
+mod picture;
+mod screen;
 mod story;
+mod terminal;
 mod tray;
 mod used;
 
@@ -19,6 +23,7 @@ pub(crate) const SUITE: Suite = Suite {
         used::the_tray_lists_containers,
         used::the_window_shows_and_stops_a_container,
         used::a_second_app_is_the_first,
+        panel::a_panel_shows_the_menu,
         panes::a_terminal_in_a_container,
         panes::what_the_engine_keeps,
         lost::a_daemon_that_hangs,

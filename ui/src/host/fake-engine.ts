@@ -1,7 +1,8 @@
-// The played app's engine: what it keeps besides containers, and a shell that knows two words.
+// The played app's engine: containers, what it keeps besides, and a shell that knows two words.
 
 import type { Shell } from "./host";
 import type {
+  Container,
   FileChange,
   Image,
   Images,
@@ -16,6 +17,48 @@ import type {
 } from "./types";
 
 const MIB = 2 ** 20;
+
+/** One of the engine's containers. */
+export function container(
+  name: string,
+  project: string | null,
+  image: string,
+  port?: [number, number],
+  state = "running",
+): Container {
+  return {
+    id: `id-${name}`,
+    name,
+    image,
+    state,
+    status: state === "running" ? "Up 3 minutes" : "Exited (137) 2 hours ago",
+    project,
+    folder: project && `/home/user/${project}`,
+    service: project && name.replace(`${project}-`, "").replace(/-\d+$/, ""),
+    ports: port ? [{ host: port[0], container: port[1] }] : [],
+  };
+}
+
+/** Two apps and what is on its own. */
+export const FEW = [
+  container("shop-cache-1", "shop", "redis:8"),
+  container("shop-db-1", "shop", "postgres:17", [5432, 5432]),
+  container("shop-web-1", "shop", "shop/web", [8080, 80]),
+  container("voting-app-db-1", "voting-app", "postgres:17"),
+  container("voting-app-result-1", "voting-app", "voting/result", [8081, 80]),
+  container("voting-app-vote-1", "voting-app", "voting/vote", [8082, 80]),
+  container("voting-app-worker-1", "voting-app", "voting/worker", undefined, "exited"),
+  container("eager_turing", null, "alpine", undefined, "exited"),
+  container("registry", null, "registry:3", [5000, 5000]),
+];
+
+/** Apps of ten containers each. */
+export function many(count: number): Container[] {
+  return Array.from({ length: count }, (_, index) => {
+    const project = `app-${String(Math.floor(index / 10)).padStart(3, "0")}`;
+    return container(`${project}-web-${index % 10}`, project, "nginx", [10000 + index, 80]);
+  });
+}
 
 const image = (name: string | null, mib: number, users: string[], day: number): Image => ({
   id: `sha256:${(name ?? "none").replace(/[^a-z0-9]/g, "").padEnd(12, "0")}`,

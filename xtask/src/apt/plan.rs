@@ -97,6 +97,8 @@ pub(super) fn needs() -> &'static [Need] {
         // virtiofsd maps the user's ids with it when it does not run as root.
         program("uidmap", "newuidmap"),
         program("webkit2gtk-driver", "WebKitWebDriver"),
+        program("xdotool", "xdotool"),
+        program("xfce4-panel", "xfce4-panel"),
         program("xvfb", "Xvfb"),
         program("xz-utils", "xz"),
         program("zstd", "zstd"),

@@ -136,6 +136,30 @@ fn the_machine_is_shown_with_what_it_takes() {
 }
 
 #[test]
+fn figures_change_what_entries_say_and_not_which_there_are() {
+    let mut view = View {
+        containers: Some(vec![container("web", None, "running")]),
+        ..fixtures::running()
+    };
+    let take = |view: &mut View, percent| {
+        view.status.as_mut().unwrap().vm.cpu_percent = Some(percent);
+        of(view)
+    };
+    let before = take(&mut view, 20);
+    let after = take(&mut view, 60);
+    assert_ne!(before, after);
+    assert!(same_entries(&before, &after));
+    for state in ["exited", "paused"] {
+        view.containers = Some(vec![container("web", None, state)]);
+        assert!(!same_entries(&after, &of(&view)), "{state}");
+    }
+    view.containers = Some(vec![container("other", None, "running")]);
+    assert!(!same_entries(&after, &of(&view)));
+    view.containers = Some(Vec::new());
+    assert!(!same_entries(&after, &of(&view)));
+}
+
+#[test]
 fn services_stand_with_their_replicas_and_sessions_can_be_stopped() {
     let swarm = json!({
         "state": "on", "error": null, "services": [{

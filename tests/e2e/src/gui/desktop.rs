@@ -8,10 +8,14 @@ use anyhow::{Context, Result};
 use coracle_vm_harness::{Coracle, Live, Program};
 
 use super::page::Page;
+use super::screen::Screen;
 use super::tray::{Panel, Tray};
 
 /// Where the sample listens: its own port may be somebody's.
 pub(crate) const SAMPLE_PORT: &str = "18097";
+
+/// Where Xfce's settings are; the bus starts who reads them.
+const CONFIGURATION: &str = "XDG_CONFIG_HOME";
 
 /// Of one test; everything in it ends with it.
 pub(crate) struct Desktop<'a> {
@@ -30,22 +34,30 @@ impl<'a> Desktop<'a> {
     pub(crate) fn new(coracle: &'a Coracle) -> Result<Self> {
         let folder = coracle.work("desktop")?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
-        let mut screen = Live::start(coracle.program("Xvfb").args([
-            "-displayfd",
-            "1",
-            "-screen",
-            "0",
-            "1280x900x24",
-            "-nolisten",
-            "tcp",
-        ]))?;
+        let mut screen = Live::start(
+            coracle
+                .program("Xvfb")
+                .args([
+                    "-displayfd",
+                    "1",
+                    "-screen",
+                    "0",
+                    "1280x900x24",
+                    "-nolisten",
+                    "tcp",
+                    // A white ground, and what is on it in a file.
+                    "-wr",
+                    "-fbdir",
+                ])
+                .arg(&folder),
+        )?;
         let number = screen.line(|line| line.parse::<u32>().is_ok())?;
-        let mut bus = Live::start(coracle.program("dbus-daemon").args([
-            "--session",
-            "--nofork",
-            "--nopidfile",
-            "--print-address",
-        ]))?;
+        let mut bus = Live::start(
+            coracle
+                .program("dbus-daemon")
+                .args(["--session", "--nofork", "--nopidfile", "--print-address"])
+                .env(CONFIGURATION, folder.join("configuration")),
+        )?;
         let address = bus.line(|line| line.starts_with("unix:"))?;
         for (name, noted) in [("xdg-open", "opened"), ("code", "edited")] {
             let program = folder.join(name);
@@ -81,6 +93,28 @@ impl<'a> Desktop<'a> {
         let page = Page::open(driver, &self.path())?;
         let tray = self.panel.next()?;
         Ok((page, tray))
+    }
+
+    /// Xfce's panel, which shows the icons that have been announced until then.
+    pub(super) fn panel(&self) -> Result<Live> {
+        let configuration = self.folder.join("configuration");
+        let channels = configuration.join("xfce4/xfconf/xfce-perchannel-xml");
+        fs::create_dir_all(&channels)?;
+        let panel = include_str!("xfce4-panel.xml");
+        fs::write(channels.join("xfce4-panel.xml"), panel)?;
+        // There is no window manager here.
+        let panel = self.program("xfce4-panel").arg("--disable-wm-check");
+        Live::start(panel.env(CONFIGURATION, configuration))
+    }
+
+    /// What is on the screen now.
+    pub(super) fn screen(&self) -> Result<Screen> {
+        Screen::read(&self.folder.join("Xvfb_screen0"))
+    }
+
+    /// Moves mouse and keys, by the words of xdotool.
+    pub(super) fn hands<'b>(&self, words: impl IntoIterator<Item = &'b str>) -> Result<()> {
+        self.program("xdotool").args(words).ok().map(drop)
     }
 
     /// What the next notification says.

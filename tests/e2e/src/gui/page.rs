@@ -9,6 +9,8 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use coracle_vm_harness::{Live, Program, eventually, http};
 use serde_json::{Value, json};
 
+use super::picture;
+
 /// How WebDriver names an element in JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -56,15 +58,12 @@ impl Page {
         })
     }
 
-    /// Keeps a picture of the window in the folder that `CORACLE_SCREENSHOTS` names, if it does.
+    /// Keeps a picture of the window, if pictures are wanted.
     pub(crate) fn picture(&self, name: &str) -> Result<()> {
-        let Some(folder) = std::env::var_os("CORACLE_SCREENSHOTS") else {
-            return Ok(());
-        };
-        let picture = self.send("GET", "/screenshot", &Value::Null)?;
-        let picture = BASE64.decode(picture.as_str().unwrap_or_default())?;
-        let file = Path::new(&folder).join(format!("{name}.png"));
-        std::fs::write(&file, picture).with_context(|| file.display().to_string())
+        picture::keep(name, || {
+            let picture = self.send("GET", "/screenshot", &Value::Null)?;
+            Ok(BASE64.decode(picture.as_str().unwrap_or_default())?)
+        })
     }
 
     /// What an element says.

@@ -4,37 +4,15 @@ use anyhow::{Result, ensure};
 use coracle_vm_harness::{Coracle, eventually};
 
 use super::desktop::Desktop;
+use super::terminal;
 use crate::images;
-
-/// WebDriver's letter for Enter.
-const ENTER: char = '\u{e007}';
 
 pub(super) fn a_terminal_in_a_container(coracle: &Coracle) -> Result<()> {
     let image = images::busybox(coracle)?;
     coracle.background(["--name", "gui-terminal", "--init", image, "sleep", "1000"])?;
     let desktop = Desktop::new(coracle)?;
     let (page, _tray) = desktop.with_window()?;
-    page.click("[aria-label='Terminal in gui-terminal']")?;
-    page.until_text(".xterm-rows", "/ #")?;
-    let keys = ".xterm-helper-textarea";
-    page.keys(keys, &format!("echo $((6*7)){ENTER}"))?;
-    page.until_text(".xterm-rows", "42")?;
-    page.picture("window-terminal")?;
-
-    // What runs in a terminal that is left ends with it.
-    page.keys(keys, &format!("sleep 987{ENTER}"))?;
-    let processes = || coracle.docker(["top", "gui-terminal"]).text();
-    eventually("sleep in the terminal", || {
-        let found = processes()?;
-        ensure!(found.contains("sleep 987"), "{found}");
-        Ok(())
-    })?;
-    page.click("nav a[href='#/containers']")?;
-    eventually("the end of what ran in the terminal", || {
-        let found = processes()?;
-        ensure!(!found.contains("sleep 987"), "{found}");
-        Ok(())
-    })?;
+    terminal::used_and_left(coracle, &page, "gui-terminal")?;
 
     // Processors and memory, which the engine tells second by second.
     page.until_text("[data-container=gui-terminal]", " %")?;

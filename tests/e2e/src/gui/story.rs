@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::desktop::{Desktop, SAMPLE_PORT};
 use super::page::Page;
+use super::terminal;
 use super::tray::Tray;
 use crate::images;
 
@@ -19,6 +20,7 @@ pub(super) fn from_the_first_run_to_quit(coracle: &Coracle) -> Result<()> {
     let (page, tray) = desktop.with_window()?;
     first_run(coracle, &page)?;
     sample(coracle, &desktop, &page)?;
+    terminal::used_and_left(coracle, &page, CONTAINER)?;
     edit(coracle, &page)?;
     debug(coracle, &desktop, &page, &tray)?;
     scale(coracle, &page, &tray)?;

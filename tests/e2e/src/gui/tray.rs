@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::sync::mpsc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use coracle_vm_harness::patience;
 use zbus::blocking::{Connection, connection::Builder};
 use zbus::interface;
@@ -13,9 +13,19 @@ use zbus::message::Header;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 
 use super::menu::Entry;
+use super::screen::Colour;
 
 /// Where the colour of the icon's dot is, in parts of its edge.
 const DOT: (f32, f32) = (0.78, 0.24);
+
+/// What the dot's colours say.
+const STATES: [(Colour, &str); 5] = [
+    ([74, 158, 255], "starting"),
+    ([52, 199, 89], "running"),
+    ([150, 130, 220], "asleep"),
+    ([255, 176, 32], "degraded"),
+    ([240, 68, 56], "error"),
+];
 
 /// Serves `org.kde.StatusNotifierWatcher`.
 pub(crate) struct Panel {
@@ -26,15 +36,17 @@ pub(crate) struct Panel {
 
 struct Watcher {
     announced: mpsc::Sender<(String, String)>,
+    /// Sender and path in one, for a panel that comes later.
+    items: Vec<String>,
 }
 
 #[interface(name = "org.kde.StatusNotifierWatcher")]
 impl Watcher {
-    fn register_status_notifier_item(&self, service: &str, #[zbus(header)] header: Header<'_>) {
+    fn register_status_notifier_item(&mut self, service: &str, #[zbus(header)] header: Header<'_>) {
         let sender = header.sender().map(ToString::to_string);
-        let _ = self
-            .announced
-            .send((sender.unwrap_or_default(), service.to_owned()));
+        let sender = sender.unwrap_or_default();
+        self.items.push(format!("{sender}{service}"));
+        let _ = self.announced.send((sender, service.to_owned()));
     }
 
     fn register_status_notifier_host(&self, _service: &str) {}
@@ -51,7 +63,7 @@ impl Watcher {
 
     #[zbus(property)]
     fn registered_status_notifier_items(&self) -> Vec<String> {
-        Vec::new()
+        self.items.clone()
     }
 }
 
@@ -90,7 +102,10 @@ impl Notifications {
 impl Panel {
     pub(crate) fn new(address: &str) -> Result<Self> {
         let (sender, announced) = mpsc::channel();
-        let watcher = Watcher { announced: sender };
+        let watcher = Watcher {
+            announced: sender,
+            items: Vec::new(),
+        };
         let (shown, notified) = mpsc::channel();
         let connection = Builder::address(address)?
             .serve_at("/StatusNotifierWatcher", watcher)?
@@ -136,6 +151,16 @@ pub(crate) struct Tray {
 impl Tray {
     /// The state that the icon shows, by the colour of its dot.
     pub(crate) fn state(&self) -> Result<&'static str> {
+        let Some(dot) = self.colour()? else {
+            return Ok("stopped");
+        };
+        let state = STATES.iter().find(|(colour, _)| *colour == dot);
+        let (_, state) = state.with_context(|| format!("no state has the colour {dot:?}"))?;
+        Ok(state)
+    }
+
+    /// The colour of the icon's dot; none if there is no dot.
+    pub(super) fn colour(&self) -> Result<Option<Colour>> {
         let icon = String::try_from(self.property("IconName")?)?;
         let file = File::open(&icon).with_context(|| icon.clone())?;
         let mut reader = png::Decoder::new(BufReader::new(file)).read_info()?;
@@ -144,15 +169,7 @@ impl Tray {
         let at = |part: f32, edge: u32| (part * edge as f32) as usize;
         let first = (at(DOT.1, info.height) * info.width as usize + at(DOT.0, info.width)) * 4;
         let dot = pixels.get(first..first + 4).context("a small icon")?;
-        Ok(match dot {
-            [.., 0] => "stopped",
-            [74, 158, 255, _] => "starting",
-            [52, 199, 89, _] => "running",
-            [150, 130, 220, _] => "asleep",
-            [255, 176, 32, _] => "degraded",
-            [240, 68, 56, _] => "error",
-            other => bail!("no state has the colour {other:?}"),
-        })
+        Ok((dot[3] != 0).then(|| [dot[0], dot[1], dot[2]]))
     }
 
     /// Fails unless the icon shows this state.
