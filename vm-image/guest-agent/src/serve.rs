@@ -15,7 +15,7 @@ use coracle_guest_api::message::{self, MessageError};
 use coracle_guest_api::mux::MuxStream;
 use coracle_guest_api::resumable::Violation;
 use coracle_guest_api::{AgentError, AgentErrorCode, StreamHeader, StreamReply};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::guest::Guest;
 use crate::suspension::Token;
@@ -151,7 +151,7 @@ impl From<Violation> for Failure {
     }
 }
 
-async fn accept(stream: &mut MuxStream) -> Result<(), Failure> {
+async fn accept(stream: &mut (impl AsyncWrite + Unpin)) -> Result<(), Failure> {
     Ok(message::write(stream, &StreamReply::OK).await?)
 }
 
