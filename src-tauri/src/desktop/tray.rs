@@ -120,11 +120,8 @@ fn reword(entries: &[MenuItemKind<Wry>], before: &[Item], now: &[Item]) -> tauri
             (
                 MenuItemKind::Submenu(entry),
                 Item::Menu { items: before, .. },
-                Item::Menu { label, items },
-            ) => {
-                entry.set_text(literal(label))?;
-                reword(&entry.items()?, before, items)?;
-            }
+                Item::Menu { items, .. },
+            ) => reword(&entry.items()?, before, items)?,
             _ => {}
         }
     }

@@ -126,7 +126,7 @@ async fn ask_the_swarm(
             return;
         }
         let swarm = client.swarm().await.ok();
-        if is_settled(swarm.as_ref()) {
+        if swarm.as_ref().is_some_and(is_settled) {
             later = [].iter();
         }
         if found.send(Found::Swarm(swarm)).is_err() {
@@ -135,7 +135,7 @@ async fn ask_the_swarm(
     }
 }
 
-fn is_settled(swarm: Option<&SwarmStatus>) -> bool {
-    let mut services = swarm.iter().flat_map(|swarm| &swarm.services);
+fn is_settled(swarm: &SwarmStatus) -> bool {
+    let mut services = swarm.services.iter();
     services.all(|service| service.running == service.desired)
 }

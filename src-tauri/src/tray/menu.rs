@@ -81,15 +81,19 @@ pub(crate) fn of(view: &View) -> Vec<Item> {
 }
 
 /// Whether both have the same entries, however these read and whether or not they make sense: then a menu that is
-/// open can stay open.
+/// open can stay open. Not so with another name of a submenu, which GTK's menus keep once they have it.
 pub(crate) fn same_entries(one: &[Item], other: &[Item]) -> bool {
     one.len() == other.len()
         && one.iter().zip(other).all(|pair| match pair {
             (Item::Line(_), Item::Line(_)) | (Item::Separator, Item::Separator) => true,
             (Item::Click { choice: one, .. }, Item::Click { choice: other, .. }) => one == other,
-            (Item::Menu { items: one, .. }, Item::Menu { items: other, .. }) => {
-                same_entries(one, other)
-            }
+            (
+                Item::Menu { label, items },
+                Item::Menu {
+                    label: other,
+                    items: others,
+                },
+            ) => label == other && same_entries(items, others),
             _ => false,
         })
 }

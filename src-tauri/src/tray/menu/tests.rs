@@ -168,12 +168,13 @@ fn services_stand_with_their_replicas_and_sessions_can_be_stopped() {
             "ports": [{ "protocol": "tcp", "published": 8090, "target": 80, "mode": "ingress", "error": null }],
         }],
     });
-    let view = View {
+    let mut view = View {
         swarm: Some(serde_json::from_value(swarm).unwrap()),
         debug_sessions: vec![fixtures::debugged("shop-web-1")],
         ..fixtures::running()
     };
-    let all = labels(&of(&view));
+    let before = of(&view);
+    let all = labels(&before);
     let from = |first: &str, count| {
         let at = all.iter().position(|label| label == first).expect(first);
         all[at..at + count].to_vec()
@@ -192,6 +193,11 @@ fn services_stand_with_their_replicas_and_sessions_can_be_stopped() {
         "> > Stop",
     ];
     assert_eq!(from("Debug sessions", 4), sessions);
+    view.swarm.as_mut().unwrap().services[0].running = 3;
+    assert!(
+        !same_entries(&before, &of(&view)),
+        "a submenu keeps its name"
+    );
 }
 
 #[test]
