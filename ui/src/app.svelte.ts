@@ -109,6 +109,15 @@ export class AppState {
     };
   }
 
+  /** Wakes a VM that sleeps: any question to the engine does. */
+  async wake() {
+    try {
+      await this.host.networks();
+    } catch (error) {
+      this.trouble = reason(error);
+    }
+  }
+
   ask(question: Question) {
     this.question = question;
   }
