@@ -52,6 +52,41 @@ test("what is removed is asked about, and kept when the answer is no", async () 
   expect(host.done).toEqual([{ do: "container", id: "id-shop-web-1", verb: "remove" }]);
 });
 
+test("one that is paused is killed by its removal, too, and that is said", async () => {
+  await open("containers");
+  const state = "paused";
+  host.become({ containers: [{ ...(await host.view()).containers![0]!, name: "held", state }] });
+  await screen.findByText("held");
+  click("Remove held");
+  await screen.findByText(/It runs and is killed/);
+});
+
+test("a restart of the VM is asked about, because containers may stay down", async () => {
+  await open("about");
+  click("Restart…");
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain("without a restart policy stay down"));
+  expect(host.done).toEqual([]);
+  within(question).getByRole("button", { name: "Restart" }).click();
+  await waitFor(() => expect(host.done).toEqual([{ do: "restart" }]));
+});
+
+test("scaling down stops tasks, and is asked about", async () => {
+  await open("swarm");
+  const input = await screen.findByRole<HTMLInputElement>("spinbutton", {
+    name: "Replicas of web",
+  });
+  input.value = "1";
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+  click("Scale web");
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain("2 tasks are stopped"));
+  expect(host.done).toEqual([]);
+  within(question).getByRole("button", { name: "Scale down" }).click();
+  await waitFor(() => expect(host.done).toEqual([{ do: "scale", service: "web", replicas: 1 }]));
+  await waitFor(() => expect(screen.queryByText("2: running")).toBeNull());
+});
+
 test("a refusal is shown in the engine's words until it is put away", async () => {
   await open("containers");
   await screen.findByText("registry");
