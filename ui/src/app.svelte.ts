@@ -4,7 +4,8 @@ import { getContext, setContext } from "svelte";
 import { Attention } from "./attention.svelte";
 import { type Edits, follow, NO_EDITS } from "./edits";
 import { type End, type Host, reason } from "./host";
-import type { Action, View } from "./host/types";
+import type { Action, Stored, View } from "./host/types";
+import { count } from "./words";
 
 const NOTHING: View = {
   daemon: { link: "looking" },
@@ -87,6 +88,22 @@ export class AppState {
       this.trouble = reason(error);
       return false;
     }
+  }
+
+  /** Removes these and no others, and tells which of them the engine keeps. */
+  async removeAll(kind: Stored, all: readonly { id: string; name: string }[]) {
+    this.trouble = null;
+    const kept: string[] = [];
+    for (const { id, name } of all) {
+      try {
+        await this.host.act({ do: "remove", kind, id });
+      } catch (error) {
+        kept.push(`${name}: ${reason(error)}`);
+      }
+    }
+    if (kept.length === 0) return;
+    const more = kept.length > 3 ? ` And ${kept.length - 3} more.` : "";
+    this.trouble = `${kept.length} of ${count(all.length, kind)} could not be removed. ${kept.slice(0, 3).join(" ")}${more}`;
   }
 
   /** Follows edits; what it returns ends that. */

@@ -52,8 +52,11 @@ test("unused images go together, and it says how much comes back", async () => {
   expect(question.textContent).toContain("2 unused images");
   expect(question.textContent).toContain("259 MiB of disk come back");
   within(question).getByRole("button", { name: "Remove" }).click();
-  await waitFor(() => expect(host.done).toEqual([{ do: "prune", kind: "image" }]));
   await screen.findByText("5 images");
+  expect(host.done).toEqual([
+    { do: "remove", kind: "image", id: "sha256:none00000000" },
+    { do: "remove", kind: "image", id: "sha256:node22slim00" },
+  ]);
 });
 
 test("a pull shows each layer, and can be cancelled", async () => {
@@ -96,6 +99,44 @@ test("the question before volumes go names those that somebody has named", async
   within(question).getByRole("button", { name: "Remove" }).click();
   await waitFor(() => expect(screen.queryByText("shop_old")).toBeNull());
   await screen.findByText("2 volumes");
+});
+
+test("until all volumes are counted, nothing is said of how much is lost", async () => {
+  const sizes = await host.volumeSizes();
+  let counted = (_: typeof sizes) => {};
+  host.volumeSizes = () => new Promise((done) => (counted = done));
+  await open("volumes");
+  await screen.findByText("shop_old");
+  click("Remove unused…");
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain("in them is lost, among them"));
+  click("Cancel");
+  counted(sizes);
+  await screen.findByText("62 MiB");
+  click("Remove unused…");
+  await waitFor(() => expect(question.textContent).toContain("in them is lost: 186 MiB"));
+});
+
+test("only what the question names is removed, and what the engine keeps is told", async () => {
+  await open("volumes");
+  await screen.findByText("shop_old");
+  click("Remove unused…");
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain("2 unused volumes"));
+  // While it stands, another loses its user, and one finds one.
+  const volumes = (await host.volumes()).map((one) => ({ ...one, users: [] as string[] }));
+  host.volumes = () => Promise.resolve(volumes);
+  host.become({ engine_news: 1 });
+  host.failNext = { code: "engine-failed", message: "volume is in use." };
+  within(question).getByRole("button", { name: "Remove" }).click();
+  const alert = await screen.findByRole("alert");
+  expect(alert.textContent).toContain(
+    "1 of 2 volumes could not be removed. shop_old: volume is in",
+  );
+  expect(host.done).toEqual([
+    { do: "remove", kind: "volume", id: "shop_old" },
+    { do: "remove", kind: "volume", id: "5f".repeat(32) },
+  ]);
 });
 
 test("networks of the engine stay", async () => {
