@@ -87,6 +87,36 @@ test("scaling down stops tasks, and is asked about", async () => {
   await waitFor(() => expect(screen.queryByText("2: running")).toBeNull());
 });
 
+test("what comes twice is shown twice", async () => {
+  const [one] = (await host.view()).containers!;
+  const ports = [
+    { host: 53, container: 53 },
+    { host: 53, container: 53 },
+  ];
+  // A label of compose that is empty is none.
+  const others = ["", null].map((project) => ({ ...one!, id: `id-of-${project}`, project }));
+  const status = (await host.view()).status!;
+  const degraded = ["port 53 is taken", "port 53 is taken"];
+  host.become({
+    containers: [{ ...one!, name: "dns", ports }, ...others],
+    status: { ...status, degraded },
+  });
+  await open("containers");
+  await screen.findByText("dns");
+  expect(screen.getAllByRole("link", { name: /Open port 53 of dns/ })).toHaveLength(2);
+  expect(screen.getAllByTestId("notice")).toHaveLength(2);
+  expect(screen.getAllByText("On their own")).toHaveLength(1);
+});
+
+test("ports of a service that differ by their address only are shown", async () => {
+  const swarm = await host.swarm();
+  const port = { protocol: "tcp", published: 53, target: 53, mode: "host", error: null };
+  swarm.status.services[0]!.ports = [port, { ...port, mode: "ingress" }];
+  host.swarm = () => Promise.resolve(swarm);
+  await open("swarm");
+  expect(await screen.findAllByRole("link", { name: /Open port 53 of web/ })).toHaveLength(2);
+});
+
 test("a refusal is shown in the engine's words until it is put away", async () => {
   await open("containers");
   await screen.findByText("registry");
