@@ -12,7 +12,9 @@ export function rows(containers: Container[], text: string, closed: ReadonlySet<
   const wanted = text.trim().toLowerCase();
   const groups = new Map<string | null, Container[]>();
   for (const container of containers) {
-    const { name, image, project } = container;
+    const { name, image } = container;
+    // A label that is empty is none.
+    const project = container.project || null;
     if (![name, image, project ?? ""].some((part) => part.toLowerCase().includes(wanted))) continue;
     const group = groups.get(project);
     if (group) group.push(container);

@@ -87,6 +87,21 @@ test("scaling down stops tasks, and is asked about", async () => {
   await waitFor(() => expect(screen.queryByText("2: running")).toBeNull());
 });
 
+test("the focus stays with its container, whatever comes before it", async () => {
+  await open("containers");
+  const stop = await screen.findByRole("button", { name: "Stop shop-web-1" });
+  stop.focus();
+  const containers = (await host.view()).containers!;
+  const first = { ...containers[0]!, id: "id-shop-app-1", name: "shop-app-1" };
+  host.become({ containers: [first, ...containers] });
+  await screen.findByText("shop-app-1");
+  expect(document.activeElement?.getAttribute("aria-label")).toBe("Stop shop-web-1");
+  (document.activeElement as HTMLElement).click();
+  await screen.findByRole("button", { name: "Start shop-web-1" });
+  expect(document.activeElement?.getAttribute("aria-label")).toBe("Start shop-web-1");
+  expect(host.done).toEqual([{ do: "container", id: "id-shop-web-1", verb: "stop" }]);
+});
+
 test("what comes twice is shown twice", async () => {
   const [one] = (await host.view()).containers!;
   const ports = [
