@@ -1,5 +1,5 @@
 import { render, screen, waitFor, within } from "@testing-library/svelte";
-import { beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import App from "../src/App.svelte";
 import { type Fake, makeFake } from "../src/host/fake";
 import { standIn } from "./browser";
@@ -10,6 +10,8 @@ beforeEach(() => {
   standIn();
   host = makeFake();
 });
+
+afterEach(() => vi.useRealTimers());
 
 async function open(place: string) {
   location.hash = `#/${place}`;
@@ -245,4 +247,59 @@ test("a log is followed and searched", async () => {
   search.value = "/vote";
   search.dispatchEvent(new Event("input", { bubbles: true }));
   await screen.findByText("10 of 40 lines");
+});
+
+const endLogs = (error: string | null) =>
+  host.logs.forEach((each) => each({ piece: "end", error }));
+
+test("a log that has ended is followed again when its container runs again", async () => {
+  await open("containers/logs/id-shop-web-1");
+  await screen.findByText("40 lines");
+  const containers = (await host.view()).containers!;
+  const exited = containers.map((one) => ({ ...one, state: "exited" }));
+  const [first] = host.logs;
+  endLogs(null);
+  host.become({ containers: exited });
+  const note = await screen.findByText("The log has ended.");
+  expect(note.getAttribute("role")).toBe("status");
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([...host.logs]).toEqual([first]);
+  host.become({ containers });
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(screen.queryByText("The log has ended.")).toBeNull();
+  expect(host.logs.size).toBe(1);
+  expect(host.logs.has(first!)).toBe(false);
+  // From its beginning, and not once more after what was there.
+  screen.getByText("40 lines");
+});
+
+test("a log is followed again when the daemon is back, and when somebody wants it", async () => {
+  await open("logs/daemon");
+  await screen.findByText("40 lines");
+  endLogs("The daemon is gone.");
+  const { status } = await host.view();
+  host.become({ daemon: { link: "gone", message: "" }, status: null });
+  await screen.findByText("The daemon is gone.");
+  const [first] = host.logs;
+  click("Follow again");
+  await waitFor(() => expect(host.logs.has(first!)).toBe(false));
+  endLogs("The daemon is still gone.");
+  await screen.findByText("The daemon is still gone.");
+  host.become({ daemon: { link: "connected" }, status });
+  await waitFor(() => expect(screen.queryByText(/gone/)).toBeNull(), { timeout: 3000 });
+  screen.getByText("40 lines");
+});
+
+test("a log that cannot be read is tried a few times and no more", async () => {
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  let tries = 0;
+  host.follow = () => {
+    tries++;
+    return Promise.reject({ code: "engine-failed", message: "It keeps no log." });
+  };
+  await open("containers/logs/id-shop-web-1");
+  await vi.advanceTimersByTimeAsync(300_000);
+  expect(tries).toBe(6);
+  screen.getByText("It keeps no log.");
 });

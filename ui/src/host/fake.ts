@@ -31,6 +31,8 @@ export interface Fake extends Host {
   /** All that was done, in order. */
   done: Action[];
   browsed: number[];
+  /** Who follows a log. */
+  logs: Set<(piece: LogPiece) => void>;
   /** Shells that are open. */
   shells: number;
   /** Containers of which is told what they take. */
@@ -166,6 +168,7 @@ export function makeFake(search = ""): Fake {
   const fake: Fake = {
     done: [],
     browsed: [],
+    logs: new Set(),
     shells: 0,
     watched: new Set(),
     pulls: [],
@@ -204,7 +207,11 @@ export function makeFake(search = ""): Fake {
     follow(source: LogSource, each: (piece: LogPiece) => void) {
       const lines = Array.from({ length: lineCount }, (_, index) => line(source, index));
       const timer = setTimeout(() => each({ piece: "text", text: lines.join("") }));
-      return Promise.resolve(() => clearTimeout(timer));
+      fake.logs.add(each);
+      return Promise.resolve(() => {
+        fake.logs.delete(each);
+        clearTimeout(timer);
+      });
     },
     shell(container, _size, each) {
       fake.shells++;
