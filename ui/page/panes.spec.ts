@@ -112,6 +112,26 @@ test("a terminal says that its shell has ended, or that there is none", async ({
   await expect(page.getByText("neither bash nor sh")).toBeVisible();
 });
 
+test("a terminal outlives a daemon that stalls, and not its VM", async ({ page }) => {
+  await page.goto("/#/containers/terminal/id-shop-web-1");
+  const screen = page.locator(".xterm-rows");
+  await expect(screen).toContainText("root@web");
+  await page.keyboard.type("before");
+  await page.evaluate(() => {
+    const daemon = { link: "silent", message: "It hangs." } as const;
+    window.fakeHost?.become({ daemon, status: null, containers: null });
+  });
+  await expect(page.getByText("It hangs.")).toBeVisible();
+  await expect(screen).toContainText("before");
+  await page.evaluate(() => window.fakeHost?.becomeState("running"));
+  await expect(page.getByTestId("state")).toHaveText("Running");
+  await expect(screen).toContainText("before");
+  expect(await page.evaluate(() => window.fakeHost?.shells)).toBe(1);
+  await page.evaluate(() => window.fakeHost?.becomeState("suspended"));
+  await expect(page.getByText("Start the VM to see the container.")).toBeVisible();
+  expect(await page.evaluate(() => window.fakeHost?.shells)).toBe(0);
+});
+
 test("a pull and a rolling update have no serious violation as they go", async ({ page }) => {
   await page.goto("/#/images");
   await page.getByLabel("Pull", { exact: true }).fill("nginx");
