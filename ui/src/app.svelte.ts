@@ -58,12 +58,18 @@ export class AppState {
     read();
     addEventListener("hashchange", read);
     const unwatch = this.attention.begin();
+    let told = false;
     const ends = await Promise.all([
-      this.host.onView((view) => (this.view = view)),
+      this.host.onView((view) => {
+        told = true;
+        this.view = view;
+      }),
       this.host.onShow((place) => this.go(place)),
       this.host.onComplaint((error) => (this.trouble = error.message)),
     ]);
-    this.view = await this.host.view();
+    const view = await this.host.view();
+    // What was told since it was asked for is newer.
+    if (!told) this.view = view;
     const missed = await this.host.complaint();
     if (missed) this.trouble = missed.message;
     return () => {

@@ -209,6 +209,30 @@ test("a service gets another image, a few tasks at a time", async () => {
   ]);
 });
 
+test("a swarm on its way is looked at again after a read that failed", async () => {
+  await open("swarm");
+  await screen.findByText("1: running");
+  const swarm = await host.swarm();
+  swarm.tasks[0]!.state = "preparing";
+  let reads = 0;
+  host.swarm = () => {
+    reads++;
+    if (reads === 2) return Promise.reject({ code: "engine-failed", message: "Busy." });
+    const state = reads < 4 ? "preparing" : "running";
+    const tasks = swarm.tasks.map((one, index) => (index === 0 ? { ...one, state } : one));
+    return Promise.resolve({ ...swarm, tasks });
+  };
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  host.become({ engine_news: 1 });
+  await screen.findByText("1: preparing");
+  await vi.advanceTimersByTimeAsync(1000);
+  await screen.findByText("Busy.");
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(screen.queryByText("1: preparing")).toBeNull();
+  // It stands still, and nobody asks any more.
+  expect(reads).toBe(4);
+});
+
 test("a node is drained after a question, and activated without one", async () => {
   await open("swarm");
   await screen.findByRole("button", { name: "Drain attic" });

@@ -40,6 +40,20 @@ test("it says that the daemon is gone, and recovers", async () => {
   await waitFor(() => expect(screen.queryByText("The daemon does not run.")).toBeNull());
 });
 
+test("a first view that comes late takes nothing back", async () => {
+  let answer = () => {};
+  const view = await host.view();
+  host.view = () => new Promise((done) => (answer = () => done(view)));
+  location.hash = "#/about";
+  render(App, { host });
+  await new Promise((done) => setTimeout(done));
+  host.becomeState("suspended");
+  await screen.findByText("Suspended");
+  answer();
+  await new Promise((done) => setTimeout(done, 50));
+  screen.getByText("Suspended");
+});
+
 test("what is removed is asked about, and kept when the answer is no", async () => {
   await open("containers");
   await screen.findByText("shop-web-1");
