@@ -117,6 +117,31 @@ test("until all volumes are counted, nothing is said of how much is lost", async
   await waitFor(() => expect(question.textContent).toContain("in them is lost: 186 MiB"));
 });
 
+test("a volume of which the engine tells no size is counted once", async () => {
+  let counts = 0;
+  const sizes = await host.volumeSizes();
+  host.volumeSizes = () => {
+    counts++;
+    return Promise.resolve(sizes.filter((one) => one.name !== "shop_old"));
+  };
+  await open("volumes");
+  const row = (await screen.findByText("shop_old")).closest("[data-volume]")!;
+  await waitFor(() => expect(row.textContent).toContain("–"));
+  for (let news = 1; news <= 3; news++) {
+    host.become({ engine_news: news });
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  expect(counts).toBe(1);
+  // One that comes is counted.
+  const volumes = await host.volumes();
+  host.volumes = () => Promise.resolve([...volumes, { ...volumes[0]!, name: "fresh" }]);
+  host.become({ engine_news: 9 });
+  await screen.findByText("fresh");
+  await waitFor(() => expect(counts).toBe(2));
+  await new Promise((done) => setTimeout(done, 50));
+  expect(counts).toBe(2);
+});
+
 test("only what the question names is removed, and what the engine keeps is told", async () => {
   await open("volumes");
   await screen.findByText("shop_old");
