@@ -254,6 +254,25 @@ test("it starts at login when that is wanted", async () => {
   await waitFor(() => expect(host.atLogin).toBe(true));
 });
 
+test("a start at login that fails is not shown as one that is set", async () => {
+  host.startAtLogin = () => Promise.reject({ code: "failed", message: "The folder is read-only." });
+  await open("settings");
+  const box = await screen.findByRole<HTMLInputElement>("checkbox", { name: "Start at login" });
+  box.click();
+  expect((await screen.findByRole("alert")).textContent).toContain("read-only");
+  expect(box.checked).toBe(false);
+});
+
+test("the sample's page is told where the sample is", async () => {
+  const [one] = (await host.view()).containers!;
+  const [project, folder] = ["first-sample", "/elsewhere/tried"];
+  host.become({
+    containers: [{ ...one!, project, folder, ports: [{ host: 8080, container: 80 }] }],
+  });
+  await open("welcome");
+  await screen.findByText("/elsewhere/tried/page/index.html");
+});
+
 test("a log is followed and searched", async () => {
   await open("containers/logs/id-shop-web-1");
   await screen.findByText("40 lines");
