@@ -41,6 +41,16 @@ for (const [place, shown] of ASLEEP) {
   });
 }
 
+test("usage: a VM that sleeps is woken when its containers are not known", async () => {
+  host.becomeState("running", true);
+  host.become({ containers: null });
+  const page = open("usage");
+  (await screen.findByRole("button", { name: "Wake and show" })).click();
+  await screen.findByText("Running");
+  await waitFor(() => expect(screen.queryByRole("button", { name: "Wake and show" })).toBeNull());
+  page.unmount();
+});
+
 test("without a VM nothing is said of containers that are not known", async () => {
   host.becomeState("suspended");
   for (const tab of ["terminal", "usage", "files", "inspect"]) {
