@@ -4,7 +4,8 @@ import { getContext, setContext } from "svelte";
 import { Attention } from "./attention.svelte";
 import { type Edits, follow, NO_EDITS } from "./edits";
 import { type End, type Host, reason } from "./host";
-import type { Action, View } from "./host/types";
+import type { Action, Stored, View } from "./host/types";
+import { count } from "./words";
 
 const NOTHING: View = {
   daemon: { link: "looking" },
@@ -57,12 +58,18 @@ export class AppState {
     read();
     addEventListener("hashchange", read);
     const unwatch = this.attention.begin();
+    let told = false;
     const ends = await Promise.all([
-      this.host.onView((view) => (this.view = view)),
+      this.host.onView((view) => {
+        told = true;
+        this.view = view;
+      }),
       this.host.onShow((place) => this.go(place)),
       this.host.onComplaint((error) => (this.trouble = error.message)),
     ]);
-    this.view = await this.host.view();
+    const view = await this.host.view();
+    // What was told since it was asked for is newer.
+    if (!told) this.view = view;
     const missed = await this.host.complaint();
     if (missed) this.trouble = missed.message;
     return () => {
@@ -89,6 +96,22 @@ export class AppState {
     }
   }
 
+  /** Removes these and no others, and tells which of them the engine keeps. */
+  async removeAll(kind: Stored, all: readonly { id: string; name: string }[]) {
+    this.trouble = null;
+    const kept: string[] = [];
+    for (const { id, name } of all) {
+      try {
+        await this.host.act({ do: "remove", kind, id });
+      } catch (error) {
+        kept.push(`${name}: ${reason(error)}`);
+      }
+    }
+    if (kept.length === 0) return;
+    const more = kept.length > 3 ? ` And ${kept.length - 3} more.` : "";
+    this.trouble = `${kept.length} of ${count(all.length, kind)} could not be removed. ${kept.slice(0, 3).join(" ")}${more}`;
+  }
+
   /** Follows edits; what it returns ends that. */
   followEdits(): End {
     this.editsEnded = null;
@@ -107,6 +130,15 @@ export class AppState {
       over = true;
       void begun.then((end) => end());
     };
+  }
+
+  /** Wakes a VM that sleeps: any question to the engine does. */
+  async wake() {
+    try {
+      await this.host.networks();
+    } catch (error) {
+      this.trouble = reason(error);
+    }
   }
 
   ask(question: Question) {

@@ -1,5 +1,6 @@
 // What a pane has read of the engine.
 
+import { untrack } from "svelte";
 import type { AppState } from "./app.svelte";
 import { reason } from "./host";
 
@@ -8,12 +9,14 @@ export class Reading<T> {
   value = $state.raw<T | null>(null);
   /** Why it was not read, one sentence. */
   trouble = $state<string | null>(null);
-  private reads = false;
+  /** Whether it is being read. */
+  reads = $state(false);
   private again = false;
 
   /**
    * For the life of a component; read again whenever something happens in the engine, unless it is read
-   * `once` because that costs the engine much. A VM that sleeps is not asked.
+   * `once` because that costs the engine much. A VM that sleeps is not asked, but
+   * by a person, with `now`.
    */
   constructor(
     app: AppState,
@@ -22,7 +25,11 @@ export class Reading<T> {
   ) {
     $effect(() => {
       if (!once) void app.news;
-      if (app.awake) void this.now();
+      if (!app.awake) return;
+      untrack(() => {
+        // What costs much and wakes the VM is not read again because that is awake now.
+        if (!once || !this.reads) void this.now();
+      });
     });
   }
 

@@ -52,8 +52,11 @@ test("unused images go together, and it says how much comes back", async () => {
   expect(question.textContent).toContain("2 unused images");
   expect(question.textContent).toContain("259 MiB of disk come back");
   within(question).getByRole("button", { name: "Remove" }).click();
-  await waitFor(() => expect(host.done).toEqual([{ do: "prune", kind: "image" }]));
   await screen.findByText("5 images");
+  expect(host.done).toEqual([
+    { do: "remove", kind: "image", id: "sha256:none00000000" },
+    { do: "remove", kind: "image", id: "sha256:node22slim00" },
+  ]);
 });
 
 test("a pull shows each layer, and can be cancelled", async () => {
@@ -96,6 +99,69 @@ test("the question before volumes go names those that somebody has named", async
   within(question).getByRole("button", { name: "Remove" }).click();
   await waitFor(() => expect(screen.queryByText("shop_old")).toBeNull());
   await screen.findByText("2 volumes");
+});
+
+test("until all volumes are counted, nothing is said of how much is lost", async () => {
+  const sizes = await host.volumeSizes();
+  let counted = (_: typeof sizes) => {};
+  host.volumeSizes = () => new Promise((done) => (counted = done));
+  await open("volumes");
+  await screen.findByText("shop_old");
+  click("Remove unused…");
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain("in them is lost, among them"));
+  click("Cancel");
+  counted(sizes);
+  await screen.findByText("62 MiB");
+  click("Remove unused…");
+  await waitFor(() => expect(question.textContent).toContain("in them is lost: 186 MiB"));
+});
+
+test("a volume of which the engine tells no size is counted once", async () => {
+  let counts = 0;
+  const sizes = await host.volumeSizes();
+  host.volumeSizes = () => {
+    counts++;
+    return Promise.resolve(sizes.filter((one) => one.name !== "shop_old"));
+  };
+  await open("volumes");
+  const row = (await screen.findByText("shop_old")).closest("[data-volume]")!;
+  await waitFor(() => expect(row.textContent).toContain("–"));
+  for (let news = 1; news <= 3; news++) {
+    host.become({ engine_news: news });
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  expect(counts).toBe(1);
+  // One that comes is counted.
+  const volumes = await host.volumes();
+  host.volumes = () => Promise.resolve([...volumes, { ...volumes[0]!, name: "fresh" }]);
+  host.become({ engine_news: 9 });
+  await screen.findByText("fresh");
+  await waitFor(() => expect(counts).toBe(2));
+  await new Promise((done) => setTimeout(done, 50));
+  expect(counts).toBe(2);
+});
+
+test("only what the question names is removed, and what the engine keeps is told", async () => {
+  await open("volumes");
+  await screen.findByText("shop_old");
+  click("Remove unused…");
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain("2 unused volumes"));
+  // While it stands, another loses its user, and one finds one.
+  const volumes = (await host.volumes()).map((one) => ({ ...one, users: [] as string[] }));
+  host.volumes = () => Promise.resolve(volumes);
+  host.become({ engine_news: 1 });
+  host.failNext = { code: "engine-failed", message: "volume is in use." };
+  within(question).getByRole("button", { name: "Remove" }).click();
+  const alert = await screen.findByRole("alert");
+  expect(alert.textContent).toContain(
+    "1 of 2 volumes could not be removed. shop_old: volume is in",
+  );
+  expect(host.done).toEqual([
+    { do: "remove", kind: "volume", id: "shop_old" },
+    { do: "remove", kind: "volume", id: "5f".repeat(32) },
+  ]);
 });
 
 test("networks of the engine stay", async () => {
@@ -166,6 +232,30 @@ test("a service gets another image, a few tasks at a time", async () => {
   expect(host.done).toEqual([
     { do: "update", service: "web", image: "nginx:1.30", parallelism: 2, delay_s: 5 },
   ]);
+});
+
+test("a swarm on its way is looked at again after a read that failed", async () => {
+  await open("swarm");
+  await screen.findByText("1: running");
+  const swarm = await host.swarm();
+  swarm.tasks[0]!.state = "preparing";
+  let reads = 0;
+  host.swarm = () => {
+    reads++;
+    if (reads === 2) return Promise.reject({ code: "engine-failed", message: "Busy." });
+    const state = reads < 4 ? "preparing" : "running";
+    const tasks = swarm.tasks.map((one, index) => (index === 0 ? { ...one, state } : one));
+    return Promise.resolve({ ...swarm, tasks });
+  };
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  host.become({ engine_news: 1 });
+  await screen.findByText("1: preparing");
+  await vi.advanceTimersByTimeAsync(1000);
+  await screen.findByText("Busy.");
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(screen.queryByText("1: preparing")).toBeNull();
+  // It stands still, and nobody asks any more.
+  expect(reads).toBe(4);
 });
 
 test("a node is drained after a question, and activated without one", async () => {

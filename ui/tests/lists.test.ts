@@ -25,6 +25,16 @@ test("a filter looks at names, images and apps", async () => {
   expect(keys).toEqual(["group-shop", "id-shop-db-1", "group-voting-app", "id-voting-app-db-1"]);
 });
 
+test("what is done to an app is done to what a filter hides of it, too", async () => {
+  const { containers } = await makeFake().view();
+  const [shop] = rows(containers!, "postgres", new Set());
+  expect(shop?.kind === "group" && shop.all.map((one) => one.name)).toEqual([
+    "shop-cache-1",
+    "shop-db-1",
+    "shop-web-1",
+  ]);
+});
+
 test("only what is on the screen is made, however long the list", () => {
   const [first, last] = visible(50_000 * 19, 600, 19, 100_000);
   expect(first).toBeLessThanOrEqual(50_000);

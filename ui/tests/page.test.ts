@@ -1,5 +1,5 @@
 import { render, screen, waitFor, within } from "@testing-library/svelte";
-import { beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import App from "../src/App.svelte";
 import { type Fake, makeFake } from "../src/host/fake";
 import { standIn } from "./browser";
@@ -10,6 +10,8 @@ beforeEach(() => {
   standIn();
   host = makeFake();
 });
+
+afterEach(() => vi.useRealTimers());
 
 async function open(place: string) {
   location.hash = `#/${place}`;
@@ -38,6 +40,20 @@ test("it says that the daemon is gone, and recovers", async () => {
   await waitFor(() => expect(screen.queryByText("The daemon does not run.")).toBeNull());
 });
 
+test("a first view that comes late takes nothing back", async () => {
+  let answer = () => {};
+  const view = await host.view();
+  host.view = () => new Promise((done) => (answer = () => done(view)));
+  location.hash = "#/about";
+  render(App, { host });
+  await new Promise((done) => setTimeout(done));
+  host.becomeState("suspended");
+  await screen.findByText("Suspended");
+  answer();
+  await new Promise((done) => setTimeout(done, 50));
+  screen.getByText("Suspended");
+});
+
 test("what is removed is asked about, and kept when the answer is no", async () => {
   await open("containers");
   await screen.findByText("shop-web-1");
@@ -50,6 +66,86 @@ test("what is removed is asked about, and kept when the answer is no", async () 
   click("Remove");
   await waitFor(() => expect(screen.queryByText("shop-web-1")).toBeNull());
   expect(host.done).toEqual([{ do: "container", id: "id-shop-web-1", verb: "remove" }]);
+});
+
+test("one that is paused is killed by its removal, too, and that is said", async () => {
+  await open("containers");
+  const state = "paused";
+  host.become({ containers: [{ ...(await host.view()).containers![0]!, name: "held", state }] });
+  await screen.findByText("held");
+  click("Remove held");
+  await screen.findByText(/It runs and is killed/);
+});
+
+test("a restart of the VM is asked about, because containers may stay down", async () => {
+  await open("about");
+  click("Restart…");
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain("without a restart policy stay down"));
+  expect(host.done).toEqual([]);
+  within(question).getByRole("button", { name: "Restart" }).click();
+  await waitFor(() => expect(host.done).toEqual([{ do: "restart" }]));
+});
+
+test("scaling down stops tasks, and is asked about", async () => {
+  await open("swarm");
+  const input = await screen.findByRole<HTMLInputElement>("spinbutton", {
+    name: "Replicas of web",
+  });
+  input.value = "1";
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+  click("Scale web");
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain("2 tasks are stopped"));
+  expect(host.done).toEqual([]);
+  within(question).getByRole("button", { name: "Scale down" }).click();
+  await waitFor(() => expect(host.done).toEqual([{ do: "scale", service: "web", replicas: 1 }]));
+  await waitFor(() => expect(screen.queryByText("2: running")).toBeNull());
+});
+
+test("the focus stays with its container, whatever comes before it", async () => {
+  await open("containers");
+  const stop = await screen.findByRole("button", { name: "Stop shop-web-1" });
+  stop.focus();
+  const containers = (await host.view()).containers!;
+  const first = { ...containers[0]!, id: "id-shop-app-1", name: "shop-app-1" };
+  host.become({ containers: [first, ...containers] });
+  await screen.findByText("shop-app-1");
+  expect(document.activeElement?.getAttribute("aria-label")).toBe("Stop shop-web-1");
+  (document.activeElement as HTMLElement).click();
+  await screen.findByRole("button", { name: "Start shop-web-1" });
+  expect(document.activeElement?.getAttribute("aria-label")).toBe("Start shop-web-1");
+  expect(host.done).toEqual([{ do: "container", id: "id-shop-web-1", verb: "stop" }]);
+});
+
+test("what comes twice is shown twice", async () => {
+  const [one] = (await host.view()).containers!;
+  const ports = [
+    { host: 53, container: 53 },
+    { host: 53, container: 53 },
+  ];
+  // A label of compose that is empty is none.
+  const others = ["", null].map((project) => ({ ...one!, id: `id-of-${project}`, project }));
+  const status = (await host.view()).status!;
+  const degraded = ["port 53 is taken", "port 53 is taken"];
+  host.become({
+    containers: [{ ...one!, name: "dns", ports }, ...others],
+    status: { ...status, degraded },
+  });
+  await open("containers");
+  await screen.findByText("dns");
+  expect(screen.getAllByRole("link", { name: /Open port 53 of dns/ })).toHaveLength(2);
+  expect(screen.getAllByTestId("notice")).toHaveLength(2);
+  expect(screen.getAllByText("On their own")).toHaveLength(1);
+});
+
+test("ports of a service that differ by their address only are shown", async () => {
+  const swarm = await host.swarm();
+  const port = { protocol: "tcp", published: 53, target: 53, mode: "host", error: null };
+  swarm.status.services[0]!.ports = [port, { ...port, mode: "ingress" }];
+  host.swarm = () => Promise.resolve(swarm);
+  await open("swarm");
+  expect(await screen.findAllByRole("link", { name: /Open port 53 of web/ })).toHaveLength(2);
 });
 
 test("a refusal is shown in the engine's words until it is put away", async () => {
@@ -158,6 +254,25 @@ test("it starts at login when that is wanted", async () => {
   await waitFor(() => expect(host.atLogin).toBe(true));
 });
 
+test("a start at login that fails is not shown as one that is set", async () => {
+  host.startAtLogin = () => Promise.reject({ code: "failed", message: "The folder is read-only." });
+  await open("settings");
+  const box = await screen.findByRole<HTMLInputElement>("checkbox", { name: "Start at login" });
+  box.click();
+  expect((await screen.findByRole("alert")).textContent).toContain("read-only");
+  expect(box.checked).toBe(false);
+});
+
+test("the sample's page is told where the sample is", async () => {
+  const [one] = (await host.view()).containers!;
+  const [project, folder] = ["first-sample", "/elsewhere/tried"];
+  host.become({
+    containers: [{ ...one!, project, folder, ports: [{ host: 8080, container: 80 }] }],
+  });
+  await open("welcome");
+  await screen.findByText("/elsewhere/tried/page/index.html");
+});
+
 test("a log is followed and searched", async () => {
   await open("containers/logs/id-shop-web-1");
   await screen.findByText("40 lines");
@@ -165,4 +280,59 @@ test("a log is followed and searched", async () => {
   search.value = "/vote";
   search.dispatchEvent(new Event("input", { bubbles: true }));
   await screen.findByText("10 of 40 lines");
+});
+
+const endLogs = (error: string | null) =>
+  host.logs.forEach((each) => each({ piece: "end", error }));
+
+test("a log that has ended is followed again when its container runs again", async () => {
+  await open("containers/logs/id-shop-web-1");
+  await screen.findByText("40 lines");
+  const containers = (await host.view()).containers!;
+  const exited = containers.map((one) => ({ ...one, state: "exited" }));
+  const [first] = host.logs;
+  endLogs(null);
+  host.become({ containers: exited });
+  const note = await screen.findByText("The log has ended.");
+  expect(note.getAttribute("role")).toBe("status");
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([...host.logs]).toEqual([first]);
+  host.become({ containers });
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(screen.queryByText("The log has ended.")).toBeNull();
+  expect(host.logs.size).toBe(1);
+  expect(host.logs.has(first!)).toBe(false);
+  // From its beginning, and not once more after what was there.
+  screen.getByText("40 lines");
+});
+
+test("a log is followed again when the daemon is back, and when somebody wants it", async () => {
+  await open("logs/daemon");
+  await screen.findByText("40 lines");
+  endLogs("The daemon is gone.");
+  const { status } = await host.view();
+  host.become({ daemon: { link: "gone", message: "" }, status: null });
+  await screen.findByText("The daemon is gone.");
+  const [first] = host.logs;
+  click("Follow again");
+  await waitFor(() => expect(host.logs.has(first!)).toBe(false));
+  endLogs("The daemon is still gone.");
+  await screen.findByText("The daemon is still gone.");
+  host.become({ daemon: { link: "connected" }, status });
+  await waitFor(() => expect(screen.queryByText(/gone/)).toBeNull(), { timeout: 3000 });
+  screen.getByText("40 lines");
+});
+
+test("a log that cannot be read is tried a few times and no more", async () => {
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  let tries = 0;
+  host.follow = () => {
+    tries++;
+    return Promise.reject({ code: "engine-failed", message: "It keeps no log." });
+  };
+  await open("containers/logs/id-shop-web-1");
+  await vi.advanceTimersByTimeAsync(300_000);
+  expect(tries).toBe(6);
+  screen.getByText("It keeps no log.");
 });

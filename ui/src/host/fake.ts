@@ -31,6 +31,8 @@ export interface Fake extends Host {
   /** All that was done, in order. */
   done: Action[];
   browsed: number[];
+  /** Who follows a log. */
+  logs: Set<(piece: LogPiece) => void>;
   /** Shells that are open. */
   shells: number;
   /** Containers of which is told what they take. */
@@ -97,6 +99,12 @@ export function makeFake(search = ""): Fake {
     become({ containers, engine_news: view.engine_news + 1 });
   };
 
+  /** An answer of the engine, which wakes the VM. */
+  const read = <T>(answer: () => T): Promise<T> => {
+    if (view.status?.vm.asleep) becomeState("running");
+    return Promise.resolve(answer());
+  };
+
   const happen = () => become({ engine_news: view.engine_news + 1 });
 
   function perform(action: Action) {
@@ -160,6 +168,7 @@ export function makeFake(search = ""): Fake {
   const fake: Fake = {
     done: [],
     browsed: [],
+    logs: new Set(),
     shells: 0,
     watched: new Set(),
     pulls: [],
@@ -194,28 +203,32 @@ export function makeFake(search = ""): Fake {
       fake.atLogin = on;
       return Promise.resolve();
     },
-    swarm: () => Promise.resolve(swarm.read()),
+    swarm: () => read(() => swarm.read()),
     follow(source: LogSource, each: (piece: LogPiece) => void) {
       const lines = Array.from({ length: lineCount }, (_, index) => line(source, index));
       const timer = setTimeout(() => each({ piece: "text", text: lines.join("") }));
-      return Promise.resolve(() => clearTimeout(timer));
+      fake.logs.add(each);
+      return Promise.resolve(() => {
+        fake.logs.delete(each);
+        clearTimeout(timer);
+      });
     },
     shell(container, _size, each) {
       fake.shells++;
       return Promise.resolve(playShell(container, each, () => fake.shells--));
     },
-    images: () => Promise.resolve(stored.images()),
-    imageHistory: () => Promise.resolve(STEPS),
+    images: () => read(() => stored.images()),
+    imageHistory: () => read(() => STEPS),
     pull(name, each) {
       fake.pulls.push(name);
       fake.pulling = each;
       return Promise.resolve(() => (fake.pulling = null));
     },
-    volumes: () => Promise.resolve(stored.volumes()),
-    volumeSizes: () => Promise.resolve(stored.volumeSizes()),
-    networks: () => Promise.resolve(stored.networks()),
-    inspect: (thing, id) => Promise.resolve(inspected(thing, id)),
-    changes: () => Promise.resolve(CHANGES),
+    volumes: () => read(() => stored.volumes()),
+    volumeSizes: () => read(() => stored.volumeSizes()),
+    networks: () => read(() => stored.networks()),
+    inspect: (thing, id) => read(() => inspected(thing, id)),
+    changes: () => read(() => CHANGES),
     usage(container, each) {
       fake.watched.add(container);
       let second = container.length;
