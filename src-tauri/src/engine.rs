@@ -97,17 +97,6 @@ impl Engine {
             Stored::Image => self.remove_image(id).await,
             Stored::Volume => self.remove_volume(id).await,
             Stored::Network => self.remove_network(id).await,
-            Stored::BuildCache => self.prune_build_cache().await,
-        }
-    }
-
-    /// Removes all of a kind that no container uses.
-    pub(crate) async fn prune(&self, kind: Stored) -> Result<(), ApiError> {
-        match kind {
-            Stored::Image => self.prune_images().await,
-            Stored::Volume => self.prune_volumes().await,
-            Stored::Network => self.prune_networks().await,
-            Stored::BuildCache => self.prune_build_cache().await,
         }
     }
 

@@ -298,11 +298,8 @@ pub(crate) enum Action {
         /// The engine's id; of a volume, its name.
         id: String,
     },
-    /// All of a kind that no container uses is removed.
-    Prune {
-        /// The kind.
-        kind: Stored,
-    },
+    /// What builds have kept for the next is removed.
+    ClearBuildCache,
 }
 
 /// What can happen to a container.
@@ -331,8 +328,6 @@ pub(crate) enum Stored {
     Volume,
     /// A network.
     Network,
-    /// What builds keep for the next; only as a whole.
-    BuildCache,
 }
 
 /// What the tray shows at a glance.

@@ -45,7 +45,7 @@ pub(super) fn announcement(action: &Action) -> Option<&'static str> {
         | Action::Update { .. }
         | Action::Node { .. }
         | Action::Remove { .. }
-        | Action::Prune { .. } => None,
+        | Action::ClearBuildCache => None,
     }
 }
 
@@ -120,7 +120,7 @@ impl Work {
                 return self.engine.set_availability(&id, availability).await;
             }
             Action::Remove { kind, id } => return self.engine.remove(kind, &id).await,
-            Action::Prune { kind } => return self.engine.prune(kind).await,
+            Action::ClearBuildCache => return self.engine.clear_build_cache().await,
             Action::Debug { target, pid } => {
                 let wish = DebugRequest {
                     target,

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::{
-    CreateImageOptionsBuilder, PruneBuildOptionsBuilder, PruneImagesOptionsBuilder,
-    RemoveImageOptionsBuilder,
+    CreateImageOptionsBuilder, PruneBuildOptionsBuilder, RemoveImageOptionsBuilder,
 };
 use coracle_daemon_api::{ApiError, ErrorCode};
 use futures::{Stream, StreamExt};
@@ -177,19 +176,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes all images that no container is made of.
-    pub(super) async fn prune_images(&self) -> Result<(), ApiError> {
-        // Without it only those that have no name would go.
-        let filters = HashMap::from([("dangling", vec!["false"])]);
-        let options = PruneImagesOptionsBuilder::default()
-            .filters(&filters)
-            .build();
-        let pruned = self.docker()?.prune_images(Some(options)).await;
-        pruned.map(drop).map_err(failed)
-    }
-
     /// Removes what builds have kept for the next.
-    pub(super) async fn prune_build_cache(&self) -> Result<(), ApiError> {
+    pub(crate) async fn clear_build_cache(&self) -> Result<(), ApiError> {
         let options = PruneBuildOptionsBuilder::default().all(true).build();
         let pruned = self.docker()?.prune_build(Some(options)).await;
         pruned.map(drop).map_err(failed)

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use bollard::models::{Network, Volume};
-use bollard::query_parameters::{
-    ListVolumesOptions, PruneVolumesOptionsBuilder, RemoveVolumeOptions,
-};
+use bollard::query_parameters::{ListVolumesOptions, RemoveVolumeOptions};
 use coracle_daemon_api::ApiError;
 use serde::{Deserialize, Serialize};
 
@@ -131,22 +129,6 @@ impl Engine {
     /// Removes a network; the engine refuses while a container is in it.
     pub(super) async fn remove_network(&self, id: &str) -> Result<(), ApiError> {
         self.docker()?.remove_network(id).await.map_err(failed)
-    }
-
-    /// Removes all volumes that no container mounts, those with a name too.
-    pub(super) async fn prune_volumes(&self) -> Result<(), ApiError> {
-        let filters = HashMap::from([("all", vec!["true"])]);
-        let options = PruneVolumesOptionsBuilder::default()
-            .filters(&filters)
-            .build();
-        let pruned = self.docker()?.prune_volumes(Some(options)).await;
-        pruned.map(drop).map_err(failed)
-    }
-
-    /// Removes all networks that no container is in.
-    pub(super) async fn prune_networks(&self) -> Result<(), ApiError> {
-        let pruned = self.docker()?.prune_networks(None).await;
-        pruned.map(drop).map_err(failed)
     }
 }
 

@@ -142,9 +142,8 @@ export class Stored {
     this.keep(kind, (one) => ("id" in one ? one.id : one.name) !== id);
   }
 
-  prune(kind: Kind) {
-    if (kind === "build-cache") this.cache = 0;
-    this.keep(kind, (one) => one.users.length > 0 || ("own" in one && one.own));
+  clearBuildCache() {
+    this.cache = 0;
   }
 
   private keep(kind: Kind, stays: (one: Image | VolumeInfo | NetworkInfo) => boolean) {

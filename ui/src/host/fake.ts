@@ -159,8 +159,8 @@ export function makeFake(search = ""): Fake {
       case "remove":
         stored.remove(action.kind, action.id);
         return happen();
-      case "prune":
-        stored.prune(action.kind);
+      case "clear-build-cache":
+        stored.clearBuildCache();
         return happen();
     }
   }

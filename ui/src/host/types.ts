@@ -296,7 +296,7 @@ message: string | null, };
 /**
  * What the engine keeps besides containers.
  */
-export type Stored = "image" | "volume" | "network" | "build-cache";
+export type Stored = "image" | "volume" | "network";
 
 /**
  * What a person can want.
@@ -385,11 +385,7 @@ kind: Stored,
 /**
  * The engine's id; of a volume, its name.
  */
-id: string, } | { "do": "prune", 
-/**
- * The kind.
- */
-kind: Stored, };
+id: string, } | { "do": "clear-build-cache" };
 
 /**
  * What can happen to a container.
