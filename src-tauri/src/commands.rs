@@ -33,7 +33,7 @@ pub(crate) async fn view(handle: State<'_, Handle>) -> Result<View, ApiError> {
     Ok(handle.view().await)
 }
 
-/// What failed before the page was there.
+/// What failed in the tray, once; the event `complaint` tells that there is something.
 #[command]
 pub(crate) fn complaint(complaint: State<'_, Complaint>) -> Option<ApiError> {
     let mut complaint = complaint.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -36,7 +36,7 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
     let paths = paths.clone();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, _, _| {
-            show(app, home(app));
+            raise(app, home(app));
         }))
         .plugin(
             tauri_plugin_window_state::Builder::new()
@@ -108,7 +108,7 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
             tray::make(app, handle, &paths.app_dir())?;
             tauri::async_runtime::spawn(controller.run());
             if !hidden {
-                show(app, home(app));
+                raise(app, home(app));
             }
             Ok(())
         })
@@ -161,12 +161,21 @@ fn home(app: &AppHandle) -> &'static str {
     }
 }
 
-/// Brings the window to the front, at a place of the page; makes it if it was closed.
+/// Brings the window to the front, at a place of the page.
 fn show(app: &AppHandle, place: &str) {
+    // A page that is still loading is where it was made.
+    if let Err(error) = app.emit(SHOW, place) {
+        tracing::warn!(%error, "the page does not hear");
+    }
+    raise(app, place);
+}
+
+/// Brings the window to the front as it is, with what somebody does in it; one that was closed is made at
+/// this place of the page.
+fn raise(app: &AppHandle, place: &str) {
     if let Some(window) = app.get_webview_window(WINDOW) {
         let raised = window
-            .emit(SHOW, place)
-            .and_then(|()| window.unminimize())
+            .unminimize()
             .and_then(|()| window.show())
             .and_then(|()| window.set_focus());
         if let Err(error) = raised {
@@ -245,9 +254,9 @@ impl Gui for Desktop {
         tracing::warn!(%error, "an action of the tray failed");
         let error = error.clone();
         self.on_main_thread(move |app| {
-            show(app, HOME);
-            app.state::<commands::Complaint>().put(error.clone());
-            let _ = app.emit(COMPLAINT, error);
+            app.state::<commands::Complaint>().put(error);
+            raise(app, HOME);
+            let _ = app.emit(COMPLAINT, ());
         });
     }
 

@@ -50,6 +50,12 @@ export class AppState {
 
   constructor(readonly host: Host) {}
 
+  /** A failure of the tray is shown once. */
+  private async hearComplaint() {
+    const error = await this.host.complaint();
+    if (error) this.trouble = error.message;
+  }
+
   /** Begins to follow the app; what it returns ends that. */
   async begin(): Promise<End> {
     const read = () => {
@@ -65,13 +71,12 @@ export class AppState {
         this.view = view;
       }),
       this.host.onShow((place) => this.go(place)),
-      this.host.onComplaint((error) => (this.trouble = error.message)),
+      this.host.onComplaint(() => void this.hearComplaint()),
     ]);
     const view = await this.host.view();
     // What was told since it was asked for is newer.
     if (!told) this.view = view;
-    const missed = await this.host.complaint();
-    if (missed) this.trouble = missed.message;
+    await this.hearComplaint();
     return () => {
       removeEventListener("hashchange", read);
       unwatch();

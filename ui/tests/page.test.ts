@@ -54,6 +54,17 @@ test("a first view that comes late takes nothing back", async () => {
   screen.getByText("Suspended");
 });
 
+test("what failed in the tray is told once, also by a page that comes later", async () => {
+  const error = { code: "vm-failed", message: "It does not suspend." } as const;
+  host.complain(error);
+  await open("about");
+  await screen.findByText(error.message);
+  expect(await host.complaint()).toBeNull();
+  host.complain({ ...error, message: "It does not start." });
+  await screen.findByText("It does not start.");
+  expect(await host.complaint()).toBeNull();
+});
+
 test("what is removed is asked about, and kept when the answer is no", async () => {
   await open("containers");
   await screen.findByText("shop-web-1");

@@ -71,7 +71,8 @@ export function makeFake(search = ""): Fake {
   const stored = new Stored();
   const views = new Set<(view: View) => void>();
   const shows = new Set<(place: string) => void>();
-  const complaints = new Set<(error: ApiError) => void>();
+  const complaints = new Set<() => void>();
+  let complaint: ApiError | null = null;
 
   const listen = <T>(all: Set<(value: T) => void>, each: (value: T) => void): Promise<End> => {
     all.add(each);
@@ -177,13 +178,20 @@ export function makeFake(search = ""): Fake {
     failNext: null,
     become,
     becomeState,
-    complain: (error) => complaints.forEach((each) => each(error)),
+    complain(error) {
+      complaint = error;
+      complaints.forEach((each) => each());
+    },
     show: (place) => shows.forEach((each) => each(place)),
     view: () => Promise.resolve(view),
     onView: (each) => listen(views, each),
     onShow: (each) => listen(shows, each),
     onComplaint: (each) => listen(complaints, each),
-    complaint: () => Promise.resolve(null),
+    complaint() {
+      const taken = complaint;
+      complaint = null;
+      return Promise.resolve(taken);
+    },
     act(action) {
       fake.done.push(action);
       const error = fake.failNext;

@@ -44,9 +44,9 @@ export interface Host {
   onView(each: (view: View) => void): Promise<End>;
   /** A place of the page that the tray asks for. */
   onShow(each: (place: string) => void): Promise<End>;
-  /** What failed that the tray had begun. */
-  onComplaint(each: (error: ApiError) => void): Promise<End>;
-  /** What failed before the page was there. */
+  /** Something has failed that the tray had begun; `complaint` has it. */
+  onComplaint(each: () => void): Promise<End>;
+  /** What failed in the tray and was not asked for yet. */
   complaint(): Promise<ApiError | null>;
   /** Does something; ends when it is done, fails with an `ApiError`. */
   act(action: Action): Promise<void>;

@@ -37,7 +37,7 @@ export const host: Host = {
   view: () => invoke<View>("view"),
   onView: (each) => listen<View>("view", (event) => each(event.payload)),
   onShow: (each) => listen<string>("show", (event) => each(event.payload)),
-  onComplaint: (each) => listen<ApiError>("complaint", (event) => each(event.payload)),
+  onComplaint: (each) => listen("complaint", () => each()),
   complaint: () => invoke<ApiError | null>("complaint"),
   act: (action) => invoke("act", { action }),
   browse: (port) => invoke("browse", { port }),

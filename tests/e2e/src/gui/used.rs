@@ -1,6 +1,7 @@
 //! What a person does with tray and window.
 
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use coracle_vm_harness::{Coracle, eventually};
@@ -134,8 +135,15 @@ pub(super) fn the_window_shows_and_stops_a_container(coracle: &Coracle) -> Resul
 
 pub(super) fn a_second_app_is_the_first(coracle: &Coracle) -> Result<()> {
     let desktop = Desktop::new(coracle)?;
-    let (mut app, tray) = desktop.in_tray()?;
+    let (page, tray) = desktop.with_window()?;
+    page.click("nav a[href='#/settings']")?;
+    page.until("[id='setting-vm.cpus']")?;
+    page.fill("[id='setting-vm.cpus']", "1")?;
     desktop.app()?.ok()?;
-    ensure!(app.is_running()?, "the first has ended");
-    tray.offers(&["Quit"])
+    tray.offers(&["Quit"])?;
+    // Long after the first was told.
+    thread::sleep(Duration::from_secs(1));
+    let title = page.text("h2")?;
+    ensure!(title == "Settings", "what was shown is gone: {title}");
+    page.until_text("form [role=status]", "1 change")
 }
