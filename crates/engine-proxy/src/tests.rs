@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use coracle_guest_api::mux::{self, End, Incoming, MuxStream, Opener};
 use coracle_guest_api::{AgentError, AgentErrorCode, StreamHeader, StreamReply, message};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -132,6 +132,29 @@ async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
         }
     }
     String::from_utf8(bytes).unwrap()
+}
+
+/// A whole request, as method, path and body.
+async fn request(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let head = head(stream).await;
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Content-Length: "))
+        .map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    let line = head.lines().next().unwrap().trim_end_matches(" HTTP/1.1");
+    format!("{line} {}", String::from_utf8(body).unwrap())
+}
+
+/// Answers one.
+async fn respond(stream: &mut (impl AsyncWrite + Unpin), status: &str, body: &str) {
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
 }
 
 /// Reads until `end` has come.

@@ -90,7 +90,7 @@ impl Table {
         }
     }
 
-    /// `source` cannot have `request` for now, which stays wanted; whether that is news.
+    /// `source` does not get `request`, which stays wanted; whether that is news.
     pub(crate) fn refuse(&mut self, source: Source, request: &PortRequest, why: String) -> bool {
         let own = self.ports.get_mut(&Endpoint::of(request));
         let Some(port) = own.filter(|port| port.sources.contains(&source)) else {

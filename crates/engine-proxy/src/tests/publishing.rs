@@ -8,15 +8,7 @@ fn with_image() -> (Bed, mpsc::UnboundedReceiver<String>) {
     let bed = Bed::new(move |mut stream| {
         let asked = asked.clone();
         async move {
-            let head = head(&mut stream).await;
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("Content-Length: "))
-                .map_or(0, |length| length.parse().unwrap());
-            let mut body = vec![0; length];
-            stream.read_exact(&mut body).await.unwrap();
-            let line = head.lines().next().unwrap().trim_end_matches(" HTTP/1.1");
-            let line = format!("{line} {}", String::from_utf8(body).unwrap());
+            let line = request(&mut stream).await;
             let (status, answer) = match &line {
                 line if line.starts_with("GET /images/there:1/json") => {
                     ("200 OK", r#"{"Config":{"ExposedPorts":{"90/tcp":{}}}}"#)
@@ -28,12 +20,7 @@ fn with_image() -> (Bed, mpsc::UnboundedReceiver<String>) {
                 _ => ("201 Created", "{}"),
             };
             asked.send(line).unwrap();
-            let answer = format!(
-                "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{answer}",
-                answer.len()
-            );
-            stream.write_all(answer.as_bytes()).await.unwrap();
-            stream.flush().await.unwrap();
+            respond(&mut stream, status, answer).await;
         }
     });
     (bed, seen)

@@ -10,17 +10,10 @@ fn managing() -> (Bed, Arc<Mutex<Vec<String>>>) {
     let bed = Bed::new(move |mut stream| {
         let seen = seen.clone();
         async move {
-            let head = head(&mut stream).await;
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("Content-Length: "))
-                .map_or(0, |length| length.parse().unwrap());
-            let mut body = vec![0; length];
-            stream.read_exact(&mut body).await.unwrap();
-            let line = head.lines().next().unwrap().trim_end_matches(" HTTP/1.1");
+            let line = request(&mut stream).await;
             let number = {
                 let mut seen = seen.lock().unwrap();
-                seen.push(format!("{line} {}", String::from_utf8(body).unwrap()));
+                seen.push(line.clone());
                 seen.len()
             };
             let answer = match line.starts_with("GET /swarm") {
@@ -30,12 +23,7 @@ fn managing() -> (Bed, Arc<Mutex<Vec<String>>>) {
                 ),
                 false => "\"id\"".to_owned(),
             };
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}",
-                answer.len()
-            );
-            stream.write_all(answer.as_bytes()).await.unwrap();
-            stream.flush().await.unwrap();
+            respond(&mut stream, "200 OK", &answer).await;
         }
     });
     (bed, asked)
