@@ -73,20 +73,33 @@ void coracle_freshen_dir(const struct path *dir, struct told *told)
 	inode_inc_iversion(d_inode(dir->dentry));
 }
 
-/* What the guest holds the name for, or NULL; to be put. */
+/*
+ * What the guest holds the name for, or NULL; to be put. That there is nothing is
+ * forgotten, under the lock of the folder: a program that is making the file holds
+ * it, and has put its name where there was none. Dropped before that is done, the
+ * file would be another inode to whoever looks next, and nobody's its echoes.
+ */
 struct dentry *coracle_cached(const struct path *dir, const struct qstr *name)
 {
+	struct inode *inode = d_inode(dir->dentry);
 	struct qstr key = *name;
 	struct dentry *child = d_hash_and_lookup(dir->dentry, &key);
 
-	if (IS_ERR_OR_NULL(child))
+	if (!IS_ERR_OR_NULL(child) && d_is_positive(child))
+		return child;
+	if (IS_ERR(child))
 		return NULL;
-	if (d_is_negative(child)) {
+	dput(child);
+	if (down_read_killable(&inode->i_rwsem))
+		return NULL;
+	child = d_hash_and_lookup(dir->dentry, &key);
+	if (!IS_ERR_OR_NULL(child) && d_is_negative(child)) {
 		d_drop(child);
 		dput(child);
-		return NULL;
+		child = NULL;
 	}
-	return child;
+	inode_unlock_shared(inode);
+	return IS_ERR(child) ? NULL : child;
 }
 
 /* What the host has there now, or NULL; to be put. A name that has become another's is dropped. */

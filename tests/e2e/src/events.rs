@@ -20,6 +20,7 @@ pub(crate) const SUITE: Suite = Suite {
         conformance::a_single_file_that_is_mounted_tells_of_itself,
         edits::each_edit_is_read_back_on_its_event,
         echo::what_a_container_does_is_not_played_back,
+        echo::what_a_container_creates_is_not_played_back,
         echo::an_edit_keeps_its_times_and_owner,
         echo::an_edit_after_a_containers_own_is_told,
         overflow::a_checkout_of_20000_files_ends_in_the_last_state,

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
@@ -52,6 +53,34 @@ pub(super) fn what_a_container_does_is_not_played_back(coracle: &Coracle) -> Res
         fs::remove_file(folder.join("last"))?;
         fs::create_dir(folder.join(&next))?;
         watcher.until(&next)?;
+    }
+    Ok(())
+}
+
+/// Each file is new, and its events come back one by one while the container makes it and after it has closed it.
+pub(super) fn what_a_container_creates_is_not_played_back(coracle: &Coracle) -> Result<()> {
+    let folder = coracle.work("creates")?;
+    let mut watcher = Watcher::inside(coracle, &folder, "")?;
+    let id = coracle.docker(["ps", "--quiet", "--latest"]).text()?;
+    let files = suite::times(150, 5000);
+    let script =
+        format!("cd {INSIDE} && for i in $(seq {files}); do echo $i >file-$i; sleep 0.05; done");
+    coracle.docker(["exec", &id, "sh", "-c", &script]).ok()?;
+    std::thread::sleep(QUIET);
+    fs::create_dir(folder.join("end"))?;
+    let seen = watcher.until("end")?;
+    let own: Vec<_> = seen.iter().filter(|seen| !seen.name.is_empty()).collect();
+    for mask in ["CREATE", "MODIFY", "CLOSE_WRITE"] {
+        let mut told: HashMap<&str, usize> = HashMap::new();
+        for event in own.iter().filter(|seen| seen.mask == mask) {
+            *told.entry(&event.name).or_default() += 1;
+        }
+        let twice: Vec<_> = told.iter().filter(|(_, times)| **times > 1).collect();
+        ensure!(
+            told.len() == files && twice.is_empty(),
+            "{mask} of {} of {files} files, more than once of {twice:?}",
+            told.len()
+        );
     }
     Ok(())
 }
