@@ -192,14 +192,7 @@ impl Daemon {
             Request::Restart(options, progress) => {
                 self.start(&options, progress, Input::Restart);
             }
-            Request::Stop(StopOptions { quit, shutdown }, progress) => {
-                self.ending |= quit;
-                self.waiters.add(Goal::Down, progress);
-                self.lifecycle.feed(match shutdown {
-                    true => Input::Shutdown,
-                    false => Input::Stop,
-                });
-            }
+            Request::Stop(options, progress) => self.stop(&options, progress),
             Request::Reset(progress) => {
                 self.waiters.add(Goal::Empty, progress);
                 self.lifecycle.feed(Input::Reset);
@@ -240,6 +233,23 @@ impl Daemon {
         }
         self.waiters.add(Goal::Up, progress);
         self.lifecycle.feed(input);
+    }
+
+    fn stop(&mut self, options: &StopOptions, progress: ProgressSender) {
+        let cannot = self.lifecycle.cannot_suspend();
+        if let Some(why) = cannot.filter(|_| options.suspend_only) {
+            let message = format!(
+                "{why} It goes on: `coracle stop --shutdown` shuts it down, which ends its containers."
+            );
+            let error = ApiError::new(ErrorCode::WrongState, message);
+            return drop(progress.send(Progress::Failed { error }));
+        }
+        self.ending |= options.quit;
+        self.waiters.add(Goal::Down, progress);
+        self.lifecycle.feed(match options.shutdown {
+            true => Input::Shutdown,
+            false => Input::Stop,
+        });
     }
 
     fn snapshot(&mut self, work: SnapshotWork, progress: ProgressSender) {

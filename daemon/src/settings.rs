@@ -82,6 +82,8 @@ pub(crate) struct Settings {
     pub(crate) engine: Map<String, Value>,
     /// Files with the certificate authorities of registries, which may be gone now.
     pub(crate) registry_ca: BTreeMap<String, PathBuf>,
+    /// The values as they are stored that a VM takes up at its start, by key.
+    for_start: BTreeMap<&'static str, Value>,
     /// Keys of the file that this version does not know.
     pub(crate) unknown: Vec<String>,
 }
@@ -100,6 +102,16 @@ impl Settings {
             )
         };
         part(self) == part(other)
+    }
+
+    /// Keys of what a VM that was started with these settings does not have of newer ones, in the table's order.
+    pub(crate) fn changed_for_restart(&self, newer: &Self) -> Vec<String> {
+        schema::ENTRIES
+            .iter()
+            .map(|entry| entry.key)
+            .filter(|key| self.for_start.get(key) != newer.for_start.get(key))
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -232,6 +244,11 @@ impl Store {
             ),
             registry_ca: registry::authorities(&value(schema::AUTHORITIES))
                 .expect("the value was checked"),
+            for_start: schema::ENTRIES
+                .iter()
+                .filter(|entry| entry.needs_restart)
+                .map(|entry| (entry.key, self.value(entry, stored)))
+                .collect(),
             unknown: stored
                 .keys()
                 .filter(|key| schema::find(key).is_none())

@@ -39,6 +39,8 @@ pub(crate) fn of(lifecycle: &Lifecycle) -> Status {
             uptime_s: None,
             restarts: facts.restarts,
             last_error: facts.last_error.clone(),
+            cannot_suspend: lifecycle.cannot_suspend(),
+            changed_settings: lifecycle.changed_settings(),
         },
         engine: EngineStatus {
             ready: state == VmState::Running,

@@ -196,6 +196,27 @@ impl Lifecycle {
         }
     }
 
+    /// Why a stop would end what runs in the VM, one sentence; None where it suspends, and without a VM.
+    pub(crate) fn cannot_suspend(&self) -> Option<String> {
+        let why = match &self.state {
+            State::EngineStarting(state) if !state.is_soon_up(&self.context) => {
+                "its engine does not answer"
+            }
+            _ => suspending::why_not(&self.live()?.machine, &self.context).err()?,
+        };
+        Some(format!(
+            "The VM cannot be suspended, only shut down: {why}."
+        ))
+    }
+
+    /// Keys of the settings that the VM takes up at its next start, in the table's order.
+    pub(crate) fn changed_settings(&self) -> Vec<String> {
+        self.live().map_or_else(Vec::new, |live| {
+            let started = &live.machine.origin.settings;
+            started.changed_for_restart(&self.context.settings)
+        })
+    }
+
     /// Whether there will be a guest agent in a moment, or a reason why not.
     pub(crate) fn is_on_its_way(&self) -> bool {
         match &self.state {
@@ -212,12 +233,16 @@ impl Lifecycle {
 
     /// The VM itself, if there is one with a guest that has said hello.
     pub(crate) fn vm(&self) -> Option<(Arc<dyn coracle_vm_driver::Vm>, Opener)> {
-        let live = match &self.state {
-            State::EngineStarting(state) => state.live(),
-            State::Running(state) => state.live(),
-            State::Snapshotting(state) => state.live(),
-            _ => return None,
-        };
+        let live = self.live()?;
         Some((live.machine.vm.clone(), live.session.opener().clone()))
+    }
+
+    fn live(&self) -> Option<&live::Live> {
+        match &self.state {
+            State::EngineStarting(state) => Some(state.live()),
+            State::Running(state) => Some(state.live()),
+            State::Snapshotting(state) => Some(state.live()),
+            _ => None,
+        }
     }
 }

@@ -104,6 +104,13 @@ pub struct VmStatus {
     pub restarts: u32,
     /// Why it failed last, if it did.
     pub last_error: Option<ApiError>,
+    /// Why a stop would shut it down, which ends its containers, one sentence; null where a stop suspends it, and
+    /// where there is nothing to suspend.
+    #[serde(default)]
+    pub cannot_suspend: Option<String>,
+    /// Keys of the settings that have changed since it was started and that it takes up at its next start.
+    #[serde(default)]
+    pub changed_settings: Vec<String>,
 }
 
 /// The engine.
@@ -182,6 +189,9 @@ pub struct StopOptions {
     /// Whether the engine and the VM shut down in order, instead of being suspended.
     #[serde(default)]
     pub shutdown: bool,
+    /// Whether it is refused where the VM cannot be suspended, instead of being a shutdown.
+    #[serde(default)]
+    pub suspend_only: bool,
 }
 
 /// Where a long action is.

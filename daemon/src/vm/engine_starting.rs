@@ -57,17 +57,20 @@ impl EngineStarting {
         &self.live
     }
 
+    /// Whether a stop waits until it is up, for what runs in it.
+    pub(super) fn is_soon_up(&self, context: &Context) -> bool {
+        is_soon_up(&self.live, context)
+    }
+
     pub(super) fn on(self, context: &mut Context, input: Input) -> State {
         let Self {
             live,
             asking,
             deadline,
         } = self;
-        let healthy = context.facts.vm.engine_note.is_none();
+        let soon_up = is_soon_up(&live, context);
         let input = match input {
-            wish @ (Input::Stop | Input::Shutdown | Input::Restart)
-                if live.machine.origin.resumed && healthy =>
-            {
+            wish @ (Input::Stop | Input::Shutdown | Input::Restart) if soon_up => {
                 context.when_up = Some(wish);
                 return State::EngineStarting(Self {
                     live,
@@ -110,6 +113,10 @@ impl EngineStarting {
             deadline,
         })
     }
+}
+
+fn is_soon_up(live: &Live, context: &Context) -> bool {
+    live.machine.origin.resumed && context.facts.vm.engine_note.is_none()
 }
 
 fn ask(context: &Context, live: &Live) -> Task {

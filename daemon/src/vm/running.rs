@@ -62,7 +62,8 @@ impl Running {
             let opener = opener.clone();
             Task::spawn(async move { forwarder.follow_services(opener).await })
         };
-        let file_events = Task::spawn(follow_files(context, opener));
+        let ignored = &live.machine.origin.settings.ignored;
+        let file_events = Task::spawn(follow_files(context, ignored, opener));
         let state = Self {
             live,
             services,
@@ -115,13 +116,17 @@ impl Running {
     }
 }
 
-/// Of the folders that this VM shares.
-fn follow_files(context: &Context, opener: Opener) -> impl Future<Output = ()> + use<> {
+/// Of the folders that this VM shares, but for what was to be ignored when it was started.
+fn follow_files(
+    context: &Context,
+    ignored: &[String],
+    opener: Opener,
+) -> impl Future<Output = ()> + use<> {
     let made = context.facts.vm.prepared.as_ref();
     let shares = made.map_or(&context.settings.shares, |made| &made.shares);
     let (shares, file_events) = (shares.clone(), context.sockets.file_events.clone());
     // A pattern was checked when it was set.
-    let ignored = Ignored::parse(&context.settings.ignored);
+    let ignored = Ignored::parse(ignored);
     async move {
         match ignored {
             Ok(ignored) => file_events.follow(opener, shares, ignored).await,

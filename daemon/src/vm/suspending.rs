@@ -43,7 +43,8 @@ impl Suspending {
         let fit = match why_not(&live.machine, context) {
             Ok(fit) => fit,
             Err(why) => {
-                context.announce(Stage::Stopping, why);
+                let said = format!("The VM is shut down, not suspended: {why}");
+                context.announce(Stage::Stopping, said);
                 return Stopping::in_order(context, live, Plan::Stop);
             }
         };
@@ -230,25 +231,20 @@ impl Suspending {
     }
 }
 
-/// What the memory would fit, or the sentence why it is not saved.
-fn why_not(machine: &Machine, context: &Context) -> Result<Fit, &'static str> {
+/// What the memory would fit, or the clause why it is not saved.
+pub(super) fn why_not(machine: &Machine, context: &Context) -> Result<Fit, &'static str> {
     let origin = &machine.origin;
     if machine.vm.suspend().is_none() {
-        return Err(
-            "The VM is shut down, not suspended: that takes QEMU 9.0 and virtiofsd 1.13 or newer",
-        );
+        return Err("that takes QEMU 9.0 and virtiofsd 1.13 or newer");
     }
     if !origin.settings.is_same_machine(&context.settings) {
-        return Err("The VM is shut down, not suspended: its settings have changed");
+        return Err("its settings have changed");
     }
-    let fit = origin
-        .fit
-        .clone()
-        .ok_or("The VM is shut down, not suspended: the driver cannot resume it")?;
+    let fit = origin.fit.clone().ok_or("the driver cannot resume it")?;
     // An upgrade under a VM that runs. An image that is not there may be there again at the next start.
     let image = Image::find(&context.options.image_dir);
     if image.is_ok_and(|image| image.identity != fit.image) {
-        return Err("The VM is shut down, not suspended: its image was replaced by another one");
+        return Err("its image was replaced by another one");
     }
     Ok(fit)
 }

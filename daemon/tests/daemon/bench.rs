@@ -193,6 +193,7 @@ impl Bench {
         let options = StopOptions {
             quit: true,
             shutdown: true,
+            ..StopOptions::default()
         };
         self.client.stop(&options, |_| {}).await.unwrap();
         self.ended().await.unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use coracle_daemon_api::{Progress, StartOptions, Status, StopOptions, VmState};
+use coracle_daemon_api::{ErrorCode, Progress, StartOptions, Status, StopOptions, VmState};
 use coracled::Claim;
 use tokio::sync::mpsc;
 
@@ -199,8 +199,61 @@ async fn changed_settings_make_a_stop_a_shutdown() {
         value: 1.into(),
     };
     bench.client.change(&[change]).await.unwrap();
+    assert_eq!(bench.status().await.vm.changed_settings, ["vm.cpus"]);
+    refused(&bench, "its settings have changed").await;
     let status = stop(&bench).await.unwrap();
     assert_eq!((status.vm.state, guest.shutdowns()), (VmState::Stopped, 1));
+    assert_eq!(
+        status.vm.cannot_suspend, None,
+        "there is nothing to suspend"
+    );
+    assert!(
+        status.vm.changed_settings.is_empty(),
+        "the next start has them"
+    );
+}
+
+/// The status says that a stop would be a shutdown, and who wants nothing but a suspension is refused.
+async fn refused(bench: &Bench, why: &str) {
+    let told = bench.status().await.vm.cannot_suspend.unwrap_or_default();
+    assert!(told.contains(why), "{told}");
+    let options = StopOptions {
+        suspend_only: true,
+        ..StopOptions::default()
+    };
+    let error = bench.client.stop(&options, |_| {}).await.unwrap_err();
+    assert_eq!(error.to_api().code, ErrorCode::WrongState);
+    assert!(error.to_string().contains(why), "{error}");
+    assert_eq!(bench.status().await.vm.state, VmState::Running);
+}
+
+/// Those of the same machine too, and they are told no more when they are taken back.
+#[tokio::test]
+async fn what_a_vm_takes_up_at_its_next_start_is_told() {
+    let bench = bench().await;
+    let guest = bench.up().await;
+    let change = async |key: &str, value: serde_json::Value| {
+        let key = key.to_owned();
+        let change = coracle_daemon_api::SettingChange { key, value };
+        bench.client.change(&[change]).await.unwrap();
+        bench.status().await.vm
+    };
+    let vm = change("idle.pause_after_s", 0.into()).await;
+    assert!(vm.changed_settings.is_empty(), "it has it at once");
+    let vm = change("files.ignored", serde_json::json!(["target/"])).await;
+    assert_eq!(vm.changed_settings, ["files.ignored"]);
+    assert_eq!(vm.cannot_suspend, None, "the machine is the same");
+    let vm = change("vm.cpus", 1.into()).await;
+    assert_eq!(vm.changed_settings, ["vm.cpus", "files.ignored"]);
+    change("vm.cpus", serde_json::Value::Null).await;
+    let vm = change("files.ignored", serde_json::Value::Null).await;
+    assert!(vm.changed_settings.is_empty());
+    let options = StopOptions {
+        suspend_only: true,
+        ..StopOptions::default()
+    };
+    let (stopped, _) = tokio::join!(bench.client.stop(&options, |_| {}), guest.suspended());
+    assert_eq!(stopped.unwrap().vm.state, VmState::Suspended);
 }
 
 #[tokio::test]
@@ -227,7 +280,9 @@ async fn a_signal_after_a_clients_word_is_no_impatience() {
 async fn a_replaced_image_makes_a_stop_a_shutdown() {
     let bench = bench().await;
     let guest = bench.up().await;
+    assert_eq!(bench.status().await.vm.cannot_suspend, None);
     bench.replace_image();
+    refused(&bench, "its image was replaced").await;
     let status = stop(&bench).await.unwrap();
     assert_eq!((status.vm.state, guest.shutdowns()), (VmState::Stopped, 1));
 }

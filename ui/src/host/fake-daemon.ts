@@ -28,6 +28,8 @@ export function status(state: VmState): Status {
       uptime_s: null,
       restarts: 0,
       last_error: null,
+      cannot_suspend: null,
+      changed_settings: [],
     },
     engine: { ready: running, note: null },
     host: {

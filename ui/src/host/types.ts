@@ -791,7 +791,16 @@ restarts: number,
 /**
  * Why it failed last, if it did.
  */
-last_error: ApiError | null, };
+last_error: ApiError | null, 
+/**
+ * Why a stop would shut it down, which ends its containers, one sentence; null where a stop suspends it, and
+ * where there is nothing to suspend.
+ */
+cannot_suspend: string | null, 
+/**
+ * Keys of the settings that have changed since it was started and that it takes up at its next start.
+ */
+changed_settings: Array<string>, };
 
 /**
  * States of the VM's life.

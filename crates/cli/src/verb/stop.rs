@@ -25,6 +25,7 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<u8, Failure> {
     let options = StopOptions {
         quit: args.quit,
         shutdown: args.shutdown,
+        suspend_only: false,
     };
     let result = session
         .client

@@ -86,6 +86,8 @@ pub(crate) fn status(home: &Path) -> Status {
             uptime_s: Some(61),
             restarts: 0,
             last_error: None,
+            cannot_suspend: None,
+            changed_settings: Vec::new(),
         },
         engine: EngineStatus {
             ready: true,

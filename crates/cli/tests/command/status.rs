@@ -37,6 +37,19 @@ fn a_note_on_the_accelerator_is_told_once() {
 }
 
 #[test]
+fn what_a_stop_would_end_and_what_waits_for_a_restart_is_told() {
+    let home = Home::new();
+    let mut script = Script::new(&home.state());
+    let why = "The VM cannot be suspended, only shut down: its settings have changed.";
+    script.status.vm.cannot_suspend = Some(why.into());
+    script.status.vm.changed_settings = vec!["vm.cpus".into(), "shares".into()];
+    let _daemon = FakeDaemon::start(&home.state(), script);
+    let text = home.coracle(&["status"]).expect(0).stdout;
+    assert!(text.contains(why), "{text}");
+    assert!(text.contains("next start: vm.cpus, shares"), "{text}");
+}
+
+#[test]
 fn json_is_the_daemons_status() {
     let home = Home::new();
     let script = Script::new(&home.state());
@@ -101,6 +114,6 @@ fn a_daemon_of_another_version_is_refused_with_the_remedy() {
     home.coracle(&["stop"]).expect(0);
     assert_eq!(
         daemon.bodies("/v1/stop"),
-        [r#"{"quit":false,"shutdown":false}"#]
+        [r#"{"quit":false,"shutdown":false,"suspend_only":false}"#]
     );
 }

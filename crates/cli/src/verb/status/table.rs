@@ -11,6 +11,14 @@ pub(super) fn text(status: &Status) -> String {
     if let Some(error) = &status.vm.last_error {
         lines.push(line("", &error.message));
     }
+    // On its way up it is not said: nobody suspends it then.
+    if let (VmState::Running, Some(why)) = (status.vm.state, &status.vm.cannot_suspend) {
+        lines.push(line("", why));
+    }
+    if !status.vm.changed_settings.is_empty() {
+        let changed = status.vm.changed_settings.join(", ");
+        lines.push(line("", &format!("Changed for its next start: {changed}")));
+    }
     lines.push(line("Engine", &engine(status)));
     if let Some(host) = &status.host {
         // Normally the note is among the reasons at the end.
