@@ -217,7 +217,7 @@ pub(crate) enum Action {
         /// An absolute path.
         folder: String,
     },
-    /// The VM's memory goes to the disk.
+    /// The VM's memory goes to the disk; refused where it cannot.
     Suspend,
     /// The engine and the VM shut down in order.
     ShutDown,

@@ -5,6 +5,7 @@ import { Attention } from "./attention.svelte";
 import { type Edits, follow, NO_EDITS } from "./edits";
 import { type End, type Host, reason } from "./host";
 import type { Action, Stored, View } from "./host/types";
+import { restart, suspend } from "./questions";
 import { count } from "./words";
 
 const NOTHING: View = {
@@ -70,18 +71,31 @@ export class AppState {
         told = true;
         this.view = view;
       }),
-      this.host.onShow((place) => this.go(place)),
+      this.host.onShow((place) => this.show(place)),
       this.host.onComplaint(() => void this.hearComplaint()),
     ]);
     const view = await this.host.view();
     // What was told since it was asked for is newer.
     if (!told) this.view = view;
+    // A window that the tray has opened for a question.
+    if (this.place.startsWith("ask/")) {
+      const asked = this.place;
+      this.go("containers");
+      this.show(asked);
+    }
     await this.hearComplaint();
     return () => {
       removeEventListener("hashchange", read);
       unwatch();
       ends.forEach((end) => end());
     };
+  }
+
+  /** What the tray leads to: a place, or a question about what is shown already. */
+  private show(place: string) {
+    if (place === "ask/suspend") suspend(this);
+    else if (place === "ask/restart") restart(this);
+    else this.go(place);
   }
 
   go(place: string) {

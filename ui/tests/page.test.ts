@@ -98,6 +98,45 @@ test("a restart of the VM is asked about, because containers may stay down", asy
   await waitFor(() => expect(host.done).toEqual([{ do: "restart" }]));
 });
 
+const CANNOT = "The VM cannot be suspended, only shut down: its image was replaced by another one.";
+
+async function cannotSuspend() {
+  const status = (await host.view()).status!;
+  host.become({ status: { ...status, vm: { ...status.vm, cannot_suspend: CANNOT } } });
+}
+
+test("a VM that cannot be suspended is shut down only after a question", async () => {
+  await open("about");
+  await cannotSuspend();
+  (await screen.findByRole("button", { name: "Suspend…" })).click();
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain(CANNOT));
+  expect(question.textContent).toContain("without a restart policy stay down");
+  expect(host.done).toEqual([]);
+  within(question).getByRole("button", { name: "Shut down" }).click();
+  await screen.findByText("Stopped");
+  expect(host.done).toEqual([{ do: "shut-down" }]);
+});
+
+test("what the tray asks for is asked where the window is", async () => {
+  await open("about");
+  await cannotSuspend();
+  host.show("ask/suspend");
+  await screen.findByRole("heading", { name: "Shut the VM down?" });
+  click("Cancel");
+  host.show("ask/restart");
+  await screen.findByRole("heading", { name: "Restart the VM?" });
+  expect(location.hash).toBe("#/about");
+  expect(host.done).toEqual([]);
+});
+
+test("a window that the tray opens for a question has it", async () => {
+  await open("ask/restart");
+  await screen.findByRole("heading", { name: "Restart the VM?" });
+  expect(location.hash).toBe("#/containers");
+  expect(host.done).toEqual([]);
+});
+
 test("scaling down stops tasks, and is asked about", async () => {
   await open("swarm");
   const input = await screen.findByRole<HTMLInputElement>("spinbutton", {

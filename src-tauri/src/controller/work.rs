@@ -86,7 +86,14 @@ impl Work {
                 return sample::run(Path::new(&folder), self.engine.socket(), each).await;
             }
             Action::Start => client.start(&StartOptions::default(), each).await,
-            Action::Suspend => client.stop(&StopOptions::default(), each).await,
+            Action::Suspend => {
+                // A shutdown is asked about, and another action.
+                let options = StopOptions {
+                    suspend_only: true,
+                    ..StopOptions::default()
+                };
+                client.stop(&options, each).await
+            }
             Action::ShutDown => {
                 let options = StopOptions {
                     shutdown: true,

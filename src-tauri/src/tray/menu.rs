@@ -39,9 +39,9 @@ pub(crate) enum Choice {
         /// What.
         action: Action,
     },
-    /// A pane of the dashboard is shown.
+    /// A pane of the dashboard is shown, or a question.
     Show {
-        /// The page's own address of it, as `snapshots/restore/NAME`.
+        /// The page's own address of it, as `snapshots/restore/NAME` or `ask/restart`.
         place: String,
     },
     /// The browser shows a published port.
@@ -158,11 +158,19 @@ fn machine(view: &View) -> [Item; 3] {
         }
         _ => false,
     };
-    let running = is_running(view);
+    let stoppable = idle && is_running(view);
+    let vm = view.status.as_ref().map(|status| &status.vm);
+    let loses = vm.is_some_and(|vm| vm.cannot_suspend.is_some());
+    let suspend = match stoppable && loses {
+        true => show("Suspend…", "ask/suspend"),
+        false => act("Suspend", stoppable, Action::Suspend),
+    };
+    // What is lost by a restart is told where there is room, and asked there.
+    let place = "ask/restart".into();
     [
         act("Start", idle && startable, Action::Start),
-        act("Suspend", idle && running, Action::Suspend),
-        act("Restart", idle && running, Action::Restart),
+        suspend,
+        click("Restart…", stoppable, Choice::Show { place }),
     ]
 }
 

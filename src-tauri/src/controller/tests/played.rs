@@ -206,6 +206,8 @@ async fn daemon(state: Arc<State>, request: Request<Incoming>) -> Answer {
             one(&ended)
         }
         paths::STOP => {
+            let asked: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(asked["suspend_only"], true, "nobody was asked");
             let begun = Progress::Stage {
                 stage: Stage::Suspending,
                 message: "the memory is saved".into(),

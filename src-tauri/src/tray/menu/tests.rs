@@ -66,7 +66,7 @@ fn what_runs_can_be_suspended_and_not_started() {
         "[2 CPUs, 3.0 GiB of memory]",
         "[Start]",
         "Suspend",
-        "Restart",
+        "Restart…",
         "Quit (containers go on)",
     ] {
         assert!(has(&view, label), "{label}: {:?}", labels(&of(&view)));
@@ -80,6 +80,31 @@ fn what_runs_can_be_suspended_and_not_started() {
     };
     assert!(has(&busy, "[Coracle: saving the memory]"));
     assert!(has(&busy, "[Suspend]"));
+}
+
+#[test]
+fn what_ends_containers_is_asked_by_the_dashboard() {
+    let mut view = fixtures::running();
+    let choices = |view: &View| {
+        machine(view).map(|item| match item {
+            Item::Click { label, choice, .. } => (label, choice),
+            other => panic!("{other:?}"),
+        })
+    };
+    let asked = |place: &str| Choice::Show {
+        place: place.into(),
+    };
+    let [_, suspend, restart] = choices(&view);
+    let action = Action::Suspend;
+    assert_eq!(suspend, ("Suspend".into(), Choice::Act { action }));
+    assert_eq!(restart, ("Restart…".into(), asked("ask/restart")));
+
+    let vm = &mut view.status.as_mut().unwrap().vm;
+    vm.cannot_suspend = Some("The VM cannot be suspended, only shut down: it is so.".into());
+    let [_, suspend, _] = choices(&view);
+    assert_eq!(suspend, ("Suspend…".into(), asked("ask/suspend")));
+    view.status.as_mut().unwrap().vm.state = VmState::Stopping;
+    assert!(has(&view, "[Suspend]"));
 }
 
 #[test]
