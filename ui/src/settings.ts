@@ -50,7 +50,7 @@ export function groups(settings: Setting[]): Group[] {
   return [...found].map(([title, settings]) => ({ title, settings }));
 }
 
-export function label(setting: Setting): string {
+export function label(setting: Pick<Setting, "key">): string {
   return LABELS[setting.key] ?? setting.key;
 }
 

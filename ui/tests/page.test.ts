@@ -293,7 +293,21 @@ test("settings tell the daemon's refusal, and that a restart is needed", async (
   type("2");
   await screen.findByText(/1 of which needs a restart/);
   click("Save");
-  await screen.findByText(/takes effect when the VM restarts/);
+  await screen.findByText(/in effect when the VM restarts: CPUs\./);
+  click("Restart now…");
+  const question = await screen.findByRole("dialog");
+  within(question).getByRole("button", { name: "Restart" }).click();
+  await waitFor(() => expect(screen.queryByText(/in effect when the VM restarts/)).toBeNull());
+  expect(host.done).toEqual([{ do: "restart" }]);
+});
+
+test("what another window changes of the settings is shown, and that it needs a restart", async () => {
+  await open("settings");
+  const cpus = await screen.findByRole<HTMLInputElement>("textbox", { name: "CPUs" });
+  expect(cpus.value).toBe("4");
+  await host.changeSettings([{ key: "vm.cpus", value: 2 }]);
+  await screen.findByText(/in effect when the VM restarts: CPUs\./);
+  await waitFor(() => expect(cpus.value).toBe("2"));
 });
 
 test("it starts at login when that is wanted", async () => {

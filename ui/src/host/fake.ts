@@ -205,7 +205,16 @@ export function makeFake(search = ""): Fake {
       return Promise.resolve();
     },
     settings: () => Promise.resolve(settings.read()),
-    changeSettings: (changes) => settings.change(changes),
+    async changeSettings(changes) {
+      const result = await settings.change(changes);
+      const now = view.status;
+      if (now?.vm.state === "running") {
+        const keys = result.changed.filter((one) => one.needs_restart).map((one) => one.key);
+        const changed_settings = [...new Set([...now.vm.changed_settings, ...keys])];
+        become({ status: { ...now, vm: { ...now.vm, changed_settings } } });
+      }
+      return result;
+    },
     startsAtLogin: () => Promise.resolve(fake.atLogin),
     startAtLogin(on) {
       fake.atLogin = on;
