@@ -2,14 +2,12 @@
 
 import { SvelteMap } from "svelte/reactivity";
 import type { AppState } from "./app.svelte";
+import { Busiest, TURN_MS } from "./busiest";
 import type { End } from "./host";
 import type { Usage } from "./host/types";
 
 /** Seconds that a plot goes back. */
 export const KEPT_S = 300;
-
-/** Containers that are watched at a time: each is a connection to the engine, which looks at it every second. */
-export const MOST = 100;
 
 /** What is older than this is not so any more. */
 const FRESH_MS = 5000;
@@ -33,12 +31,14 @@ export interface Moment {
 }
 
 export class UsageWatch {
-  /** Of each, what it takes now. */
+  /** Of each, or of the busiest where there are very many, what it takes now. */
   readonly latest = new SvelteMap<string, Usage>();
-  /** The last minutes of all together, the oldest first. */
+  /** The last minutes of these together, the oldest first. */
   moments = $state.raw<readonly Moment[]>([]);
   private readonly ends = new Map<string, Promise<End>>();
   private readonly came = new Map<string, number>();
+  private readonly busiest = new Busiest();
+  private shown = new Set<string>();
 
   /** For the life of a component. */
   constructor(
@@ -46,7 +46,16 @@ export class UsageWatch {
     ids: () => readonly string[],
   ) {
     const watches = $derived(app.attention.looks && app.awake);
-    $effect(() => this.watch(watches ? ids().slice(0, MOST) : []));
+    $effect(() => {
+      if (watches) this.choose(ids());
+      // Which are the busiest is still known when somebody looks again.
+      else this.watch([]);
+    });
+    $effect(() => {
+      if (!watches) return;
+      const timer = setInterval(() => this.choose(ids()), TURN_MS);
+      return () => clearInterval(timer);
+    });
     $effect(() => {
       if (!watches) return;
       const timer = setInterval(() => this.add(this.sum()), 1000);
@@ -57,6 +66,13 @@ export class UsageWatch {
       };
     });
     $effect(() => () => this.watch([]));
+  }
+
+  private choose(ids: readonly string[]) {
+    const { shown, besides } = this.busiest.of(ids, Date.now());
+    this.shown = new Set(shown);
+    for (const id of besides) this.latest.delete(id);
+    this.watch([...shown, ...besides]);
   }
 
   private watch(ids: readonly string[]) {
@@ -74,6 +90,8 @@ export class UsageWatch {
       const begun = this.app.host.usage(id, (usage) => {
         // One that is on its way when the watch ends is of nobody.
         if (over) return;
+        this.busiest.saw(id, usage.cpu_percent);
+        if (!this.shown.has(id)) return;
         this.latest.set(id, usage);
         this.came.set(id, Date.now());
       });
