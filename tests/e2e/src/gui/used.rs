@@ -51,6 +51,42 @@ fn together(coracle: &Coracle, tray: &Tray, state: &str, labels: &[&str]) -> Res
     })
 }
 
+pub(super) fn the_tray_asks_before_suspend_is_a_shutdown(coracle: &Coracle) -> Result<()> {
+    let desktop = Desktop::new(coracle)?;
+    let (page, tray) = desktop.with_window()?;
+    page.until_text("[data-testid=state]", "Running")?;
+    tray.offers(&["Suspend"])?;
+    let changed = Changed(coracle);
+    let config = r#"{"max-concurrent-uploads": 4}"#;
+    let set = ["config", "set", "engine.config", config];
+    coracle.coracle(set).ok()?;
+    eventually("a question to come", || tray.offers(&["Suspend…"]))?;
+    page.click("nav a[href='#/settings']")?;
+    page.until_text("main", "in effect when the VM restarts: daemon.json")?;
+
+    tray.click(&["Suspend…"])?;
+    page.until_text("dialog", "its settings have changed")?;
+    page.click("dialog button:not(.danger)")?;
+    page.until_text("main", "in effect when the VM restarts: daemon.json")?;
+    ensure!(coracle.status()?["vm"]["state"] == "running");
+
+    drop(changed);
+    eventually("Suspend itself", || tray.offers(&["Suspend"]))?;
+    Ok(())
+}
+
+/// The engine's configuration, until it is dropped.
+struct Changed<'a>(&'a Coracle);
+
+impl Drop for Changed<'_> {
+    fn drop(&mut self) {
+        let back = ["config", "set", "engine.config", "null"];
+        if let Err(error) = self.0.coracle(back).run() {
+            eprintln!("engine.config stays changed: {error:#}");
+        }
+    }
+}
+
 pub(super) fn the_tray_lists_containers(coracle: &Coracle) -> Result<()> {
     let image = images::busybox(coracle)?;
     let desktop = Desktop::new(coracle)?;
