@@ -4,7 +4,7 @@ pub(crate) mod panes;
 
 use std::sync::{Mutex, PoisonError};
 
-use coracle_daemon_api::{ApiError, ErrorCode, Setting, SettingChange, SettingsChanged};
+use coracle_daemon_api::{ApiError, Setting, SettingChange, SettingsChanged};
 use tauri::ipc::Channel;
 use tauri::{State, command};
 
@@ -27,7 +27,7 @@ impl Complaint {
     }
 }
 
-/// What is known; the event `view` tells each change.
+/// What is known; the event `view` tells the fields that change.
 #[command]
 pub(crate) async fn view(handle: State<'_, Handle>) -> Result<View, ApiError> {
     Ok(handle.view().await)
@@ -88,8 +88,7 @@ pub(crate) async fn follow(
     to: Channel<LogPiece>,
 ) -> Result<u32, ApiError> {
     let (client, engine) = (followed.client.clone(), followed.engine.clone());
-    let to = move |piece| to.send(piece).map_err(page_gone);
-    Ok(followed.begin(logs::follow(client, engine, source, to)))
+    Ok(followed.begin(to, |page| logs::follow(client, engine, source, page)))
 }
 
 /// Sends edits on their way to the page; the number ends it.
@@ -99,16 +98,17 @@ pub(crate) async fn watch(
     to: Channel<EditPiece>,
 ) -> Result<u32, ApiError> {
     let client = followed.client.clone();
-    let to = move |piece| to.send(piece).map_err(page_gone);
-    Ok(followed.begin(edits::follow(client, to)))
+    Ok(followed.begin(to, |page| edits::follow(client, page)))
+}
+
+/// Says that the page has taken a piece of what a number was given for.
+#[command]
+pub(crate) fn taken(followed: State<'_, Followed>, number: u32) {
+    followed.taken(number);
 }
 
 /// Ends what a number was given for.
 #[command]
 pub(crate) fn unfollow(followed: State<'_, Followed>, number: u32) {
     followed.end(number);
-}
-
-fn page_gone(_: tauri::Error) -> ApiError {
-    ApiError::new(ErrorCode::Internal, "the page has gone")
 }

@@ -61,6 +61,7 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
             commands::panes::swarm,
             commands::follow,
             commands::watch,
+            commands::taken,
             commands::unfollow,
             commands::panes::images,
             commands::panes::image_history,
@@ -221,8 +222,9 @@ impl Gui for Desktop {
         if self.shown.as_ref() == Some(view) {
             return;
         }
+        let change = view.since(self.shown.as_ref());
         self.shown = Some(view.clone());
-        if let Err(error) = self.app.emit(VIEW, view) {
+        if let Err(error) = self.app.emit(VIEW, change) {
             tracing::warn!(%error, "the page does not hear");
         }
     }

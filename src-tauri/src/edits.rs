@@ -4,6 +4,7 @@ use coracle_daemon_api::{ApiError, Client, WatchLine, WatchRequest};
 use serde::Serialize;
 
 use crate::controller::failed;
+use crate::followed::Pieces;
 
 /// What the page gets of edits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,13 +23,17 @@ pub(crate) enum EditPiece {
     },
 }
 
-/// Sends the edits of all containers that mount files of this host, until `to` fails.
-pub(crate) async fn follow(
-    client: Client,
-    to: impl Fn(EditPiece) -> Result<(), ApiError> + Send + Sync + 'static,
-) {
-    let each = |line| to(EditPiece::Step { line }).is_ok();
-    let ended = client.watch(&WatchRequest::default(), each).await;
-    let error = ended.err().map(|error| failed(&error).message);
-    let _ = to(EditPiece::End { error });
+/// Sends the edits of all containers that mount files of this host, until the page is gone.
+pub(crate) async fn follow(client: Client, page: Pieces<EditPiece>) {
+    let told = async {
+        let request = WatchRequest::default();
+        let mut lines = client.watch(&request).await.map_err(|e| failed(&e))?;
+        while let Some(line) = lines.next().await.map_err(|e| failed(&e))? {
+            page.send(EditPiece::Step { line }).await?;
+        }
+        Ok::<_, ApiError>(())
+    };
+    let error = told.await.err().map(|error| error.message);
+    // A page that is gone needs no end.
+    let _ = page.send(EditPiece::End { error }).await;
 }

@@ -40,8 +40,8 @@ const VERSION: ClientVersion = ClientVersion {
 /// For an answer that is not a stream, in seconds: a container may take its time to stop.
 const PATIENCE: u64 = 120;
 
-/// Lines of a log that are there before it is followed.
-const TAIL: &str = "5000";
+/// Lines of a log that are there before it is followed: as many as the page keeps.
+const TAIL: &str = "100000";
 
 /// The engine behind one socket. One connection a call.
 #[derive(Clone, Debug)]

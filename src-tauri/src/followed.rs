@@ -1,20 +1,61 @@
 //! What the page follows, each in a task of its own that ends with its number or with the page.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use coracle_daemon_api::Client;
+use coracle_daemon_api::{ApiError, Client, ErrorCode};
 use coracle_host_paths::HostPaths;
+use serde::Serialize;
+use tauri::ipc::Channel;
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use crate::engine::Engine;
+
+/// Pieces that the page has not taken yet. What more there is waits with whoever writes it, so that a flood neither
+/// fills the memory nor keeps the page from a person.
+const UNTAKEN: usize = 4;
 
 /// The tasks that go on now, and whom they ask.
 #[derive(Debug)]
 pub(crate) struct Followed {
     pub(crate) client: Client,
     pub(crate) engine: Engine,
-    tasks: Mutex<(u32, HashMap<u32, AbortHandle>)>,
+    tasks: Mutex<Tasks>,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    /// The number of the one that began last.
+    last: u32,
+    by_number: HashMap<u32, Task>,
+}
+
+#[derive(Debug)]
+struct Task {
+    handle: AbortHandle,
+    room: Arc<Semaphore>,
+}
+
+/// The way of what is followed to the page.
+pub(crate) struct Pieces<T> {
+    to: Channel<T>,
+    room: Arc<Semaphore>,
+}
+
+impl<T: Serialize> Pieces<T> {
+    /// Waits until the page has taken what came before. Fails when it is gone.
+    pub(crate) async fn send(&self, piece: T) -> Result<(), ApiError> {
+        // Given back when the page has taken the piece.
+        let room = self.room.acquire().await.map_err(|_| page_gone())?;
+        room.forget();
+        self.to.send(piece).map_err(|_| page_gone())
+    }
+}
+
+/// Nobody is left to be told anything.
+pub(crate) fn page_gone() -> ApiError {
+    ApiError::new(ErrorCode::Internal, "the page has gone")
 }
 
 impl Followed {
@@ -28,31 +69,84 @@ impl Followed {
     }
 
     /// Goes on until the task has ended or [`end`](Self::end) gets the number.
-    pub(crate) fn begin(&self, task: impl Future<Output = ()> + Send + 'static) -> u32 {
-        let task = tokio::spawn(task);
+    pub(crate) fn begin<T, F>(&self, to: Channel<T>, task: impl FnOnce(Pieces<T>) -> F) -> u32
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let room = Arc::new(Semaphore::new(UNTAKEN));
+        let pieces = Pieces {
+            to,
+            room: room.clone(),
+        };
+        let handle = tokio::spawn(task(pieces)).abort_handle();
         let mut tasks = self.lock();
-        tasks.0 = tasks.0.wrapping_add(1);
-        let number = tasks.0;
-        tasks.1.retain(|_, task| !task.is_finished());
-        tasks.1.insert(number, task.abort_handle());
+        tasks.last = tasks.last.wrapping_add(1);
+        let number = tasks.last;
+        tasks.by_number.retain(|_, task| !task.handle.is_finished());
+        tasks.by_number.insert(number, Task { handle, room });
         number
+    }
+
+    /// The page has taken a piece.
+    pub(crate) fn taken(&self, number: u32) {
+        if let Some(task) = self.lock().by_number.get(&number) {
+            task.room.add_permits(1);
+        }
     }
 
     /// Ends one.
     pub(crate) fn end(&self, number: u32) {
-        if let Some(task) = self.lock().1.remove(&number) {
-            task.abort();
+        if let Some(task) = self.lock().by_number.remove(&number) {
+            task.handle.abort();
         }
     }
 
     /// Ends all: the page is gone.
     pub(crate) fn end_all(&self) {
-        for (_, task) in self.lock().1.drain() {
-            task.abort();
+        for (_, task) in self.lock().by_number.drain() {
+            task.handle.abort();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, (u32, HashMap<u32, AbortHandle>)> {
+    fn lock(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tempfile::TempDir;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn more_comes_only_for_what_the_page_takes() {
+        let home = TempDir::new().unwrap();
+        let followed = Followed::new(&HostPaths::at(home.path().into()).unwrap());
+        let sent = Arc::new(AtomicUsize::new(0));
+        let count = sent.clone();
+        let to = Channel::new(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        });
+        let number = followed.begin(to, |page: Pieces<u32>| async move {
+            while page.send(1).await.is_ok() {}
+        });
+        let settle = async || {
+            for _ in 0..100 {
+                yield_now().await;
+            }
+            sent.load(Ordering::Relaxed)
+        };
+        assert_eq!(settle().await, UNTAKEN);
+        followed.taken(number);
+        followed.taken(number);
+        assert_eq!(settle().await, UNTAKEN + 2);
+        followed.end(number);
+        followed.taken(number);
+        assert_eq!(settle().await, UNTAKEN + 2);
     }
 }

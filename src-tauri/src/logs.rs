@@ -1,15 +1,23 @@
 //! Logs that the page follows.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use coracle_daemon_api::{ApiError, Client};
-use futures::StreamExt;
+use futures::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
 
 use crate::controller::failed;
 use crate::engine::Engine;
+use crate::followed::Pieces;
 use crate::letters::Letters;
 
-/// Pieces of a container's log that go to the page as one.
-const TOGETHER: usize = 512;
+/// Pieces of a log that come within this go to the page as one: shorter than a person sees.
+const TOGETHER: Duration = Duration::from_millis(30);
+
+/// Bytes that go to the page as one, about.
+const MOST: usize = 256 << 10;
 
 /// A longer line comes in pieces, in bytes: what never ends one would be kept for ever.
 const LONGEST: usize = 64 << 10;
@@ -49,56 +57,75 @@ pub(crate) enum LogPiece {
     },
 }
 
-/// Sends a log until `to` fails.
+/// Sends a log until it ends or the page is gone.
 pub(crate) async fn follow(
     client: Client,
     engine: Engine,
     source: LogSource,
-    to: impl Fn(LogPiece) -> Result<(), ApiError> + Send + Sync + 'static,
+    page: Pieces<LogPiece>,
 ) {
-    let mut lines = Lines::default();
-    let mut send = |bytes: &[u8]| match lines.whole(bytes) {
-        Some(text) => to(LogPiece::Text { text }).is_ok(),
-        None => true,
+    let mut log = Log {
+        lines: Lines::default(),
+        page,
     };
     let ended = match source {
-        LogSource::Daemon => host_log(&client, "daemon", &mut send).await,
-        LogSource::Vm => host_log(&client, "vm", &mut send).await,
-        LogSource::Engine => host_log(&client, "engine", &mut send).await,
-        LogSource::Container { id } => container_log(&engine, &id, &mut send).await,
+        LogSource::Daemon => log.of_host(&client, "daemon").await,
+        LogSource::Vm => log.of_host(&client, "vm").await,
+        LogSource::Engine => log.of_host(&client, "engine").await,
+        LogSource::Container { id } => log.of_container(&engine, &id).await,
     };
-    if let Some(text) = lines.rest() {
-        let _ = to(LogPiece::Text { text });
+    // A page that is gone needs no end.
+    if let Some(text) = log.lines.rest() {
+        let _ = log.page.send(LogPiece::Text { text }).await;
     }
     let error = ended.err().map(|error| error.message);
-    let _ = to(LogPiece::End { error });
+    let _ = log.page.send(LogPiece::End { error }).await;
 }
 
-async fn host_log(
-    client: &Client,
-    source: &str,
-    send: &mut (impl FnMut(&[u8]) -> bool + Send),
-) -> Result<(), ApiError> {
-    let followed = client.logs(source, true, send).await;
-    followed.map_err(|error| failed(&error))
+struct Log {
+    lines: Lines,
+    page: Pieces<LogPiece>,
 }
 
-async fn container_log(
-    engine: &Engine,
-    id: &str,
-    send: &mut (impl FnMut(&[u8]) -> bool + Send),
-) -> Result<(), ApiError> {
-    let mut pieces = engine.logs(id)?.ready_chunks(TOGETHER);
-    while let Some(together) = pieces.next().await {
-        let mut bytes = Vec::new();
-        for piece in together {
-            bytes.extend(piece?);
+impl Log {
+    async fn of_host(&mut self, client: &Client, source: &str) -> Result<(), ApiError> {
+        let bytes = client.logs(source, true).await.map_err(|e| failed(&e))?;
+        let pieces = stream::try_unfold(bytes, async |mut bytes| {
+            let piece = bytes.next().await.map_err(|e| failed(&e))?;
+            Ok(piece.map(|piece| (piece.to_vec(), bytes)))
+        });
+        self.pass(pieces).await
+    }
+
+    async fn of_container(&mut self, engine: &Engine, id: &str) -> Result<(), ApiError> {
+        self.pass(engine.logs(id)?).await
+    }
+
+    /// What comes shortly after a piece goes to the page with it.
+    async fn pass(
+        &mut self,
+        pieces: impl Stream<Item = Result<Vec<u8>, ApiError>>,
+    ) -> Result<(), ApiError> {
+        let mut pieces = pin!(pieces.fuse());
+        while let Some(piece) = pieces.next().await {
+            let mut bytes = piece?;
+            let until = Instant::now() + TOGETHER;
+            while bytes.len() < MOST
+                && let Ok(Some(piece)) = timeout_at(until, pieces.next()).await
+            {
+                bytes.extend(piece?);
+            }
+            self.send(&bytes).await?;
         }
-        if !send(&bytes) {
-            break;
+        Ok(())
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
+        match self.lines.whole(bytes) {
+            Some(text) => self.page.send(LogPiece::Text { text }).await,
+            None => Ok(()),
         }
     }
-    Ok(())
 }
 
 /// Cuts bytes into whole lines, so that no letter is torn.

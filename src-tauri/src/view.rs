@@ -2,6 +2,7 @@
 
 use coracle_daemon_api::{DebugSession, Snapshot, Stage, Status, SwarmStatus, VmState};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 /// Everything that is shown of this Coracle.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -23,6 +24,35 @@ pub(crate) struct View {
     pub(crate) doing: Option<Doing>,
     /// Grows with everything that happens in the engine.
     pub(crate) engine_news: u32,
+}
+
+impl View {
+    /// The fields that are not as they were before. Very many containers are no part of each figure's change.
+    pub(crate) fn since(&self, before: Option<&Self>) -> Map<String, Value> {
+        let mut changed = Map::new();
+        macro_rules! compare {
+            ($($field:ident),*) => {
+                // So that none is forgotten.
+                let Self { $($field),* } = self;
+                $(
+                    if before.is_none_or(|before| before.$field != *$field) {
+                        changed.insert(stringify!($field).into(), json!($field));
+                    }
+                )*
+            };
+        }
+        compare!(
+            daemon,
+            status,
+            containers,
+            snapshots,
+            debug_sessions,
+            swarm,
+            doing,
+            engine_news
+        );
+        changed
+    }
 }
 
 /// The connection to the daemon.
@@ -395,6 +425,21 @@ mod tests {
         let mut view = fixtures::running();
         view.status.as_mut().unwrap().vm.disk_bytes = bytes;
         view
+    }
+
+    #[test]
+    fn only_what_has_changed_is_told() {
+        let before = with_disk(0);
+        assert_eq!(before.since(Some(&before)), Map::new());
+        let view = View {
+            engine_news: 7,
+            ..with_disk(1)
+        };
+        let changed = view.since(Some(&before));
+        let names: Vec<_> = changed.keys().map(String::as_str).collect();
+        assert_eq!(names, ["engine_news", "status"]);
+        assert_eq!(changed["engine_news"], 7);
+        assert_eq!(Value::Object(view.since(None)), json!(view));
     }
 
     #[test]

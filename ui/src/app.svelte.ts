@@ -65,18 +65,18 @@ export class AppState {
     read();
     addEventListener("hashchange", read);
     const unwatch = this.attention.begin();
-    let told = false;
+    // What is told before all is known is newer than that, and shown all the same.
+    let early: Partial<View> | null = {};
     const ends = await Promise.all([
-      this.host.onView((view) => {
-        told = true;
-        this.view = view;
+      this.host.onView((change) => {
+        if (early) early = { ...early, ...change };
+        this.view = { ...this.view, ...change };
       }),
       this.host.onShow((place) => this.show(place)),
       this.host.onComplaint(() => void this.hearComplaint()),
     ]);
-    const view = await this.host.view();
-    // What was told since it was asked for is newer.
-    if (!told) this.view = view;
+    this.view = { ...(await this.host.view()), ...early };
+    early = null;
     // A window that the tray has opened for a question.
     if (this.place.startsWith("ask/")) {
       const asked = this.place;

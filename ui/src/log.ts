@@ -1,5 +1,7 @@
 // The lines of a log, as many as are kept.
 
+import type { Rows } from "./visible";
+
 /** How many lines are kept: older ones go. */
 export const KEPT = 100_000;
 
@@ -34,9 +36,11 @@ export class LogLines {
       : [];
   }
 
-  /** A copy: what is shown does not change under who shows it. */
-  shown(): readonly string[] {
-    return (this.wanted ? this.found : this.lines).slice();
+  /** Those there are now. No copy, of which each frame of a log that grows would make one. */
+  shown(): Rows<string> {
+    const lines = this.wanted ? this.found : this.lines;
+    const length = lines.length;
+    return { length, slice: (from, to) => lines.slice(from, Math.min(to, length)) };
   }
 
   get total(): number {

@@ -1,5 +1,11 @@
 // Which rows of a long list are on the screen.
 
+/** Very many of something, of which a few are looked at; an array is that, too. */
+export interface Rows<T> {
+  readonly length: number;
+  slice(from: number, to: number): T[];
+}
+
 /** Rows above and below that are there too, so that scrolling finds them. */
 const MARGIN = 8;
 

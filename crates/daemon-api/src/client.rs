@@ -1,5 +1,6 @@
 //! The client side, for the command, the tray app and tests.
 
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -169,15 +170,11 @@ impl Client {
         Ok(serde_json::from_slice(&collect(response).await?)?)
     }
 
-    /// Calls `each` with every step of edits until it returns false, or the daemon ends.
-    pub async fn watch(
-        &self,
-        request: &WatchRequest,
-        mut each: impl FnMut(WatchLine) -> bool,
-    ) -> Result<(), ClientError> {
+    /// Every step of edits, until the daemon ends.
+    pub async fn watch(&self, request: &WatchRequest) -> Result<Lines<WatchLine>, ClientError> {
         let body = serde_json::to_vec(request)?.into();
         let response = self.send(Method::POST, paths::WATCH, body).await?;
-        lines(response, |line| Ok(each(line))).await
+        Ok(Lines::of(response))
     }
 
     /// The snapshots, the oldest first.
@@ -258,23 +255,11 @@ impl Client {
         Ok(serde_json::from_slice(&collect(response).await?)?)
     }
 
-    /// Text of a log (`daemon`, `vm`, `engine`), piece by piece to `each` until it returns false.
-    pub async fn logs(
-        &self,
-        source: &str,
-        follow: bool,
-        mut each: impl FnMut(&[u8]) -> bool,
-    ) -> Result<(), ClientError> {
+    /// Text of a log (`daemon`, `vm`, `engine`).
+    pub async fn logs(&self, source: &str, follow: bool) -> Result<ByteStream, ClientError> {
         let path = format!("{}?source={source}&follow={follow}", paths::LOGS);
-        let mut body = self.send(Method::GET, &path, Bytes::new()).await?;
-        while let Some(frame) = body.frame().await {
-            if let Some(data) = frame?.data_ref()
-                && !each(data)
-            {
-                break;
-            }
-        }
-        Ok(())
+        let body = self.send(Method::GET, &path, Bytes::new()).await?;
+        Ok(ByteStream(body))
     }
 
     /// Runs a program in the guest.
@@ -366,22 +351,63 @@ async fn failure(response: Response<Incoming>) -> ClientError {
     }
 }
 
+/// Bytes on their way from the daemon; what nobody takes waits there.
+#[derive(Debug)]
+pub struct ByteStream(Incoming);
+
+impl ByteStream {
+    /// The next piece, of any length; nothing when it has ended.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        while let Some(frame) = self.0.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// JSON values on their way from the daemon, each a line; what nobody takes waits there.
+#[derive(Debug)]
+pub struct Lines<T> {
+    bytes: ByteStream,
+    pending: Vec<u8>,
+    values: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Lines<T> {
+    fn of(body: Incoming) -> Self {
+        Self {
+            bytes: ByteStream(body),
+            pending: Vec::new(),
+            values: PhantomData,
+        }
+    }
+
+    /// The next value; nothing when they have ended.
+    pub async fn next(&mut self) -> Result<Option<T>, ClientError> {
+        loop {
+            if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.pending.drain(..=end).collect();
+                return Ok(Some(serde_json::from_slice(&line)?));
+            }
+            match self.bytes.next().await? {
+                Some(data) => self.pending.extend_from_slice(&data),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
 /// Calls `each` with every JSON line of a body until it returns false.
 async fn lines<T: DeserializeOwned>(
-    mut body: Incoming,
+    body: Incoming,
     mut each: impl FnMut(T) -> Result<bool, ClientError>,
 ) -> Result<(), ClientError> {
-    let mut pending = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        pending.extend_from_slice(&data);
-        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = pending.drain(..=end).collect();
-            if !each(serde_json::from_slice(&line)?)? {
-                return Ok(());
-            }
+    let mut lines = Lines::of(body);
+    while let Some(value) = lines.next().await? {
+        if !each(value)? {
+            break;
         }
     }
     Ok(())

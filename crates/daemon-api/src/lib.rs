@@ -19,7 +19,7 @@ mod watch;
 // A client of the status needs no other crate to name its parts.
 pub use coracle_vm_driver::{Capabilities, HostSupport, VmUsage};
 
-pub use client::{Client, ClientError, ShellStream};
+pub use client::{ByteStream, Client, ClientError, Lines, ShellStream};
 pub use debug::{DebugPath, DebugRequest, DebugSession, DebugStop, DebugWrite, Runtime};
 pub use error::{ApiError, ErrorCode};
 pub use reclaim::{Reclaimed, Taken};

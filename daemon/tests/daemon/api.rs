@@ -196,25 +196,24 @@ async fn logs_are_given_and_followed() {
     std::fs::write(bench.paths.console_log(), "Linux\n").unwrap();
     let read = async |source: &str, end: &str| {
         let (mut text, client) = (String::new(), bench.client.clone());
-        let follow = client.logs(source, true, |piece| {
-            text.push_str(std::str::from_utf8(piece).unwrap());
-            !text.ends_with(end)
-        });
-        tokio::time::timeout(PATIENCE, follow)
-            .await
-            .unwrap()
-            .unwrap();
+        let follow = async {
+            let mut pieces = client.logs(source, true).await.unwrap();
+            while !text.ends_with(end) {
+                let piece = pieces.next().await.unwrap().unwrap();
+                text.push_str(std::str::from_utf8(&piece).unwrap());
+            }
+        };
+        tokio::time::timeout(PATIENCE, follow).await.unwrap();
         text
     };
     assert_eq!(read("vm", "Linux\n").await, "Linux\n");
     let words = "the engine's words\n";
     assert_eq!(read("engine", words).await, words);
     let mut text = Vec::new();
-    let each = |piece: &[u8]| {
-        text.extend_from_slice(piece);
-        true
-    };
-    bench.client.logs("vm", false, each).await.unwrap();
+    let mut pieces = bench.client.logs("vm", false).await.unwrap();
+    while let Some(piece) = pieces.next().await.unwrap() {
+        text.extend_from_slice(&piece);
+    }
     assert_eq!(text, b"Linux\n");
 }
 

@@ -5,13 +5,12 @@ use futures::StreamExt;
 use tauri::ipc::Channel;
 use tauri::{State, command};
 
-use super::page_gone;
 use crate::controller::{Handle, failed};
 use crate::engine::{
     FileChange, ImageStep, Images, NetworkInfo, PullPiece, TerminalSize, Thing, Usage, VolumeInfo,
     VolumeSize,
 };
-use crate::followed::Followed;
+use crate::followed::{Followed, page_gone};
 use crate::terminal::{Input, TerminalPiece, Terminals};
 use crate::view::Swarm;
 
@@ -54,17 +53,17 @@ pub(crate) async fn pull(
     to: Channel<PullPiece>,
 ) -> Result<u32, ApiError> {
     let engine = followed.engine.clone();
-    Ok(followed.begin(async move {
+    Ok(followed.begin(to, |page| async move {
         let fetch = async {
             let mut pieces = engine.pull(&name)?;
             while let Some(piece) = pieces.next().await {
-                to.send(piece?).map_err(page_gone)?;
+                page.send(piece?).await?;
             }
             Ok(())
         };
         let ended: Result<(), ApiError> = fetch.await;
         let error = ended.err().map(|error| error.message);
-        let _ = to.send(PullPiece::End { error });
+        let _ = page.send(PullPiece::End { error }).await;
     }))
 }
 
@@ -115,11 +114,11 @@ pub(crate) async fn usage(
     to: Channel<Usage>,
 ) -> Result<u32, ApiError> {
     let engine = followed.engine.clone();
-    Ok(followed.begin(async move {
+    Ok(followed.begin(to, |page| async move {
         let told = async {
             let mut usage = engine.usage(&container)?;
             while let Some(usage) = usage.next().await {
-                to.send(usage?).map_err(page_gone)?;
+                page.send(usage?).await?;
             }
             Ok::<_, ApiError>(())
         };
@@ -141,7 +140,7 @@ pub(crate) async fn open_terminal(
     to: Channel<TerminalPiece>,
 ) -> Result<u32, ApiError> {
     let (engine, listens) = (followed.engine.clone(), handle.engine_listens());
-    let to = move |piece| to.send(piece).map_err(page_gone);
+    let to = move |piece| to.send(piece).map_err(|_| page_gone());
     Ok(terminals.open(engine, listens, container, size, to))
 }
 

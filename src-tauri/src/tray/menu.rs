@@ -1,9 +1,14 @@
 //! From what is known to the tray's menu. Pure.
 
+use std::collections::HashSet;
+
 use coracle_daemon_api::{Status, SwarmService, SwarmState, VmState};
 use serde::{Deserialize, Serialize};
 
 use crate::view::{Action, Container, ContainerVerb, Link, View};
+
+/// What a person looks through in one menu. Each entry's own menu takes memory of the desktop, too.
+const MOST: usize = 30;
 
 /// An entry of the menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,20 +187,39 @@ fn is_running(view: &View) -> bool {
 /// A menu for each project, and after them those that have none.
 fn containers(view: &View) -> Vec<Item> {
     let containers = view.containers.as_deref().unwrap_or_default();
+    let listed = listed(containers);
     let mut items: Vec<Item> = Vec::new();
     let groups = containers.chunk_by(|a, b| a.project.is_some() && a.project == b.project);
     for group in groups {
-        let entries: Vec<Item> = group.iter().map(container).collect();
+        let entries = group.iter().filter(|one| listed.contains(one.id.as_str()));
+        let entries: Vec<Item> = entries.map(container).collect();
         match &group[0].project {
-            Some(project) => {
+            Some(project) if !entries.is_empty() => {
                 let running = group.iter().filter(|one| one.is_running()).count();
                 let label = format!("{project} ({running} of {} run)", group.len());
                 items.push(menu(&label, entries));
             }
-            None => items.extend(entries),
+            _ => items.extend(entries),
         }
     }
+    items.extend(more(containers.len() - listed.len(), "containers"));
     items
+}
+
+/// The ids of those that have a place in the menu, before others those that run.
+fn listed(containers: &[Container]) -> HashSet<&str> {
+    let mut by_state: Vec<_> = containers.iter().collect();
+    by_state.sort_by_key(|one| !one.is_running());
+    by_state
+        .iter()
+        .take(MOST)
+        .map(|one| one.id.as_str())
+        .collect()
+}
+
+/// Leads to those that have no place in the menu.
+fn more(count: usize, place: &str) -> Option<Item> {
+    (count > 0).then(|| show(&format!("{count} more in the dashboard…"), place))
 }
 
 fn container(container: &Container) -> Item {
@@ -273,7 +297,10 @@ fn swarm(view: &View) -> Vec<Item> {
         let label = format!("{} – {} of {} run", one.name, one.running, one.desired);
         menu(&label, items)
     };
-    swarm.services.iter().map(service).collect()
+    let services = &swarm.services;
+    let listed = services.iter().take(MOST).map(service);
+    let more = more(services.len().saturating_sub(MOST), "swarm");
+    listed.chain(more).collect()
 }
 
 fn debug_sessions(view: &View) -> Vec<Item> {

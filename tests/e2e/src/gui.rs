@@ -3,6 +3,7 @@
 
 mod desktop;
 mod lost;
+mod many;
 mod menu;
 mod page;
 mod panel;
@@ -27,6 +28,7 @@ pub(crate) const SUITE: Suite = Suite {
         panel::a_panel_shows_the_menu,
         panes::a_terminal_in_a_container,
         panes::what_the_engine_keeps,
+        many::containers_and_a_long_log,
         lost::a_daemon_that_hangs,
         lost::a_daemon_that_is_killed,
         lost::a_daemon_of_a_newer_version,

@@ -4,6 +4,8 @@ mod connections;
 mod containers;
 mod footprint;
 
+pub(crate) use containers::in_turns;
+
 use crate::suite::{Suite, tests};
 
 pub(crate) const SUITE: Suite = Suite {

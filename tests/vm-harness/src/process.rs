@@ -118,6 +118,17 @@ pub fn resident(id: u32) -> Result<u64> {
         .with_context(|| format!("no VmRSS in {file}"))
 }
 
+/// Its share of the memory that it has with others, and all its own, in bytes.
+pub fn proportional(id: u32) -> Result<u64> {
+    let file = format!("/proc/{id}/smaps_rollup");
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB"))
+        .and_then(|number| number.trim().parse::<u64>().ok())
+        .map(|kib| kib << 10)
+        .with_context(|| format!("no Pss in {file}"))
+}
+
 /// The addresses on which it listens with TCP, as `127.0.0.1:8080` or `[::]:8080`, sorted.
 pub fn listeners(id: u32) -> Result<Vec<String>> {
     let mut own = Vec::new();

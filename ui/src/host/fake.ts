@@ -69,7 +69,7 @@ export function makeFake(search = ""): Fake {
     engine_news: 0,
   };
   const stored = new Stored();
-  const views = new Set<(view: View) => void>();
+  const views = new Set<(change: Partial<View>) => void>();
   const shows = new Set<(place: string) => void>();
   const complaints = new Set<() => void>();
   let complaint: ApiError | null = null;
@@ -80,7 +80,7 @@ export function makeFake(search = ""): Fake {
   };
   const become = (change: Partial<View>) => {
     view = { ...view, ...change };
-    views.forEach((each) => each(view));
+    views.forEach((each) => each(change));
   };
   const becomeState = (state: VmState, asleep = false) => {
     const next = status(state);

@@ -40,8 +40,8 @@ export interface Shell {
 export interface Host {
   /** What is known now. */
   view(): Promise<View>;
-  /** Each later view, until it is ended. */
-  onView(each: (view: View) => void): Promise<End>;
+  /** What of it changes, each field as it is then, until it is ended. */
+  onView(each: (change: Partial<View>) => void): Promise<End>;
   /** A place of the page that the tray asks for. */
   onShow(each: (place: string) => void): Promise<End>;
   /** Something has failed that the tray had begun; `complaint` has it. */

@@ -22,20 +22,25 @@ import type {
   VolumeSize,
 } from "./types";
 
-/** Begins what tells pieces by a channel until it is ended by its number. */
+/** Begins what tells pieces by a channel until it is ended by its number; only a few are on their way at a time. */
 async function begin<T>(
   command: string,
   wish: Record<string, unknown>,
   each: (piece: T) => void,
 ): Promise<() => void> {
-  const to = new Channel<T>(each);
-  const number = await invoke<number>(command, { ...wish, to });
+  const to = new Channel<T>((piece) => {
+    each(piece);
+    // The first may come before the number.
+    void begun.then((number) => invoke("taken", { number }));
+  });
+  const begun = invoke<number>(command, { ...wish, to });
+  const number = await begun;
   return () => void invoke("unfollow", { number });
 }
 
 export const host: Host = {
   view: () => invoke<View>("view"),
-  onView: (each) => listen<View>("view", (event) => each(event.payload)),
+  onView: (each) => listen<Partial<View>>("view", (event) => each(event.payload)),
   onShow: (each) => listen<string>("show", (event) => each(event.payload)),
   onComplaint: (each) => listen("complaint", () => each()),
   complaint: () => invoke<ApiError | null>("complaint"),

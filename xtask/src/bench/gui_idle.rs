@@ -1,11 +1,10 @@
 //! `gui-idle`: what the app takes in the tray, and with its window.
 
-use std::fs;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use coracle_vm_harness::{Coracle, Live, process};
 
 use super::Bench;
@@ -152,19 +151,12 @@ fn spent(id: u32) -> Result<Duration> {
 
 /// MB of a process and its descendants.
 fn memory(id: u32) -> Result<f64> {
-    family(id).map(proportional).sum()
+    let bytes: u64 = family(id).map(process::proportional).sum::<Result<_>>()?;
+    Ok(bytes as f64 / 1e6)
 }
 
 fn family(id: u32) -> impl Iterator<Item = u32> {
     [id].into_iter().chain(process::descendants(id))
-}
-
-fn proportional(id: u32) -> Result<f64> {
-    let file = format!("/proc/{id}/smaps_rollup");
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
-    Ok(kib.with_context(|| format!("no Pss in {file}"))? * 1024.0 / 1e6)
 }
 
 /// Beside the peer, and beside the limit.

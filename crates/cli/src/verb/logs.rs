@@ -43,10 +43,11 @@ impl Source {
 pub(crate) async fn run(args: &Args, session: &Session) -> Result<u8, Failure> {
     let mut sink = Sink::new(session.output, args.source);
     if launch::running(&session.client).await?.is_some() {
-        session
-            .client
-            .logs(args.source.name(), args.follow, |piece| sink.take(piece))
-            .await?;
+        let source = args.source.name();
+        let mut text = session.client.logs(source, args.follow).await?;
+        while let Some(piece) = text.next().await?
+            && sink.take(&piece)
+        {}
     } else {
         let path = match args.source {
             Source::Daemon => session.paths.daemon_log(),

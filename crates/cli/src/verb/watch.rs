@@ -22,17 +22,15 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<u8, Failure> {
         targets: args.targets.clone(),
     };
     let folder = std::env::current_dir().unwrap_or_default();
-    let (output, mut failure) = (session.output, None);
-    let each = |line: WatchLine| {
-        let written = match output.json {
-            true => output.json_line(&line),
-            false => output.line(&text(&line, &folder)),
-        };
-        failure = written.err();
-        failure.is_none()
-    };
-    session.client.watch(&request, each).await?;
-    failure.map_or(Ok(0), Err)
+    let output = session.output;
+    let mut lines = session.client.watch(&request).await?;
+    while let Some(line) = lines.next().await? {
+        match output.json {
+            true => output.json_line(&line)?,
+            false => output.line(&text(&line, &folder))?,
+        }
+    }
+    Ok(0)
 }
 
 /// For the person; paths as from this folder.

@@ -149,6 +149,28 @@ fn containers_are_grouped_by_project_with_their_ports() {
 }
 
 #[test]
+fn of_very_many_containers_those_that_run_come_first() {
+    let mut all: Vec<_> = (0..100)
+        .map(|number| container(&format!("old-{number}"), Some("past"), "exited"))
+        .collect();
+    all.push(container("alone", None, "running"));
+    let view = View {
+        containers: Some(all),
+        ..fixtures::running()
+    };
+    let shown = containers(&view);
+    assert_eq!(shown.len(), 3);
+    let Item::Menu { label, items } = &shown[0] else {
+        panic!("{shown:?}");
+    };
+    assert_eq!(label, "past (0 of 100 run)");
+    assert_eq!(items.len(), MOST - 1);
+    let shown = labels(&shown);
+    assert!(shown.contains(&"alone – running".into()), "{shown:?}");
+    assert_eq!(shown.last().unwrap(), "71 more in the dashboard…");
+}
+
+#[test]
 fn the_machine_is_shown_with_what_it_takes() {
     let mut view = fixtures::running();
     let status = view.status.as_mut().unwrap();

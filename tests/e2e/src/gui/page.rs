@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use coracle_vm_harness::{Live, Program, eventually, http};
+use coracle_vm_harness::{Live, Program, eventually, http, process};
 use serde_json::{Value, json};
 
 use super::picture;
@@ -18,7 +18,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub(crate) struct Page {
     address: String,
     session: String,
-    _driver: Live,
+    driver: Live,
 }
 
 impl Page {
@@ -38,7 +38,7 @@ impl Page {
         let page = Self {
             session: session.to_owned(),
             address,
-            _driver: driver,
+            driver,
         };
         page.until("[data-testid=state]")?;
         Ok(page)
@@ -100,6 +100,20 @@ impl Page {
             self.send("POST", &format!("/element/{element}/value"), &typed)
                 .map(drop)
         })
+    }
+
+    /// Runs a script in the page; what it gives its last argument is the answer.
+    pub(super) fn script(&self, script: &str) -> Result<Value> {
+        let body = json!({ "script": script, "args": [] });
+        self.send("POST", "/execute/async", &body)
+    }
+
+    /// Bytes of memory that each process of the app takes.
+    pub(super) fn memory(&self) -> Result<Vec<u64>> {
+        process::descendants(self.driver.id())
+            .into_iter()
+            .map(process::proportional)
+            .collect()
     }
 
     fn element(&self, css: &str) -> Result<String> {

@@ -62,7 +62,7 @@ fn run(coracle: &Coracle, image: &str, many: usize) -> Result<Vec<String>> {
 }
 
 /// Does something so many times, several clients at once; each is told which client it is.
-fn in_turns(times: usize, act: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+pub(crate) fn in_turns(times: usize, act: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
     let act = &act;
     let work = |client: usize| {
         (client..times)
