@@ -5,8 +5,10 @@ pub(crate) mod panes;
 use std::sync::{Mutex, PoisonError};
 
 use coracle_daemon_api::{ApiError, Setting, SettingChange, SettingsChanged};
+use serde_json::{Map, Value};
 use tauri::ipc::Channel;
 use tauri::{State, command};
+use tokio::sync::watch;
 
 use crate::controller::{Handle, Wish, failed};
 use crate::edits::{self, EditPiece};
@@ -14,7 +16,7 @@ use crate::followed::Followed;
 use crate::login;
 use crate::logs::{self, LogPiece, LogSource};
 use crate::tray::menu::Choice;
-use crate::view::{Action, View};
+use crate::view::{self, Action, View};
 
 /// What failed and has not been shown yet, for a page that comes up because of it.
 #[derive(Debug, Default)]
@@ -27,10 +29,15 @@ impl Complaint {
     }
 }
 
-/// What is known; the event `view` tells the fields that change.
+/// Sends what is known, and then the fields of it that change; the number ends it.
 #[command]
-pub(crate) async fn view(handle: State<'_, Handle>) -> Result<View, ApiError> {
-    Ok(handle.view().await)
+pub(crate) async fn follow_view(
+    followed: State<'_, Followed>,
+    views: State<'_, watch::Receiver<View>>,
+    to: Channel<Map<String, Value>>,
+) -> Result<u32, ApiError> {
+    let views = views.inner().clone();
+    Ok(followed.begin(to, |page| view::follow(views, page)))
 }
 
 /// What failed in the tray, once; the event `complaint` tells that there is something.

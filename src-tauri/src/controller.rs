@@ -39,8 +39,6 @@ pub(crate) type Ended = Result<(), ApiError>;
 /// What others want of the loop.
 #[derive(Debug)]
 pub(crate) enum Wish {
-    /// What is known.
-    View(oneshot::Sender<View>),
     /// Something is done; the answer comes when it has ended.
     Act(Action, oneshot::Sender<Ended>),
     /// Somebody clicked into the tray's menu.
@@ -65,13 +63,6 @@ impl Handle {
     /// Whether the engine can be asked without waking a VM, now and from now on; ends with the loop.
     pub(crate) fn engine_listens(&self) -> watch::Receiver<bool> {
         self.listens.clone()
-    }
-
-    /// What is known.
-    pub(crate) async fn view(&self) -> View {
-        let (reply, view) = oneshot::channel();
-        self.send(Wish::View(reply));
-        view.await.unwrap_or_default()
     }
 
     /// Does something, and waits for its end.
@@ -257,7 +248,6 @@ impl<G: Gui> Controller<G> {
 
     fn wish(&mut self, wish: Wish) -> bool {
         match wish {
-            Wish::View(reply) => drop(reply.send(self.view.clone())),
             Wish::Act(action, reply) => self.act(action, Some(reply)),
             Wish::Choose(Choice::Act { action }) => self.act(action, None),
             Wish::Choose(Choice::Show { place }) => self.gui.open(&place),

@@ -11,7 +11,7 @@ use tauri::{
     Wry,
 };
 use tauri_plugin_window_state::StateFlags;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::controller::{self, Gui, Handle, Tray, Wish};
 use crate::followed::Followed;
@@ -27,7 +27,6 @@ const WINDOW: &str = "dashboard";
 const HOME: &str = "containers";
 
 /// What the page listens for.
-const VIEW: &str = "view";
 const SHOW: &str = "show";
 const COMPLAINT: &str = "complaint";
 
@@ -50,7 +49,7 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
         .manage(Terminals::default())
         .manage(commands::Complaint::default())
         .invoke_handler(tauri::generate_handler![
-            commands::view,
+            commands::follow_view,
             commands::complaint,
             commands::act,
             commands::browse,
@@ -97,9 +96,11 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
             let app = app.handle();
             let (notices, sentences) = mpsc::channel(notices::WAITING);
             tauri::async_runtime::spawn(notices::tell(sentences, notices::PAUSE, notify));
+            let (shown, views) = watch::channel(View::default());
+            app.manage(views);
             let desktop = Desktop {
                 app: app.clone(),
-                shown: None,
+                shown,
                 tray: None,
                 notices,
             };
@@ -202,7 +203,7 @@ fn raise(app: &AppHandle, place: &str) {
 /// Tauri as the controller sees it.
 struct Desktop {
     app: AppHandle,
-    shown: Option<View>,
+    shown: watch::Sender<View>,
     tray: Option<Tray>,
     notices: mpsc::Sender<String>,
 }
@@ -219,14 +220,13 @@ impl Desktop {
 
 impl Gui for Desktop {
     fn show(&mut self, view: &View) {
-        if self.shown.as_ref() == Some(view) {
-            return;
-        }
-        let change = view.since(self.shown.as_ref());
-        self.shown = Some(view.clone());
-        if let Err(error) = self.app.emit(VIEW, change) {
-            tracing::warn!(%error, "the page does not hear");
-        }
+        self.shown.send_if_modified(|shown| {
+            let changes = shown != view;
+            if changes {
+                shown.clone_from(view);
+            }
+            changes
+        });
     }
 
     fn tray(&mut self, tray: Tray) {

@@ -7,7 +7,7 @@ use coracle_daemon_api::{ApiError, Client, ErrorCode};
 use coracle_host_paths::HostPaths;
 use serde::Serialize;
 use tauri::ipc::Channel;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::AbortHandle;
 
 use crate::engine::Engine;
@@ -45,10 +45,28 @@ pub(crate) struct Pieces<T> {
 
 impl<T: Serialize> Pieces<T> {
     /// Waits until the page has taken what came before. Fails when it is gone.
-    pub(crate) async fn send(&self, piece: T) -> Result<(), ApiError> {
-        // Given back when the page has taken the piece.
+    pub(crate) async fn reserve(&self) -> Result<Place<'_, T>, ApiError> {
         let room = self.room.acquire().await.map_err(|_| page_gone())?;
-        room.forget();
+        Ok(Place { to: &self.to, room })
+    }
+
+    /// [Waits](Self::reserve), and sends.
+    pub(crate) async fn send(&self, piece: T) -> Result<(), ApiError> {
+        self.reserve().await?.send(piece)
+    }
+}
+
+/// Where there is room for a piece.
+pub(crate) struct Place<'a, T> {
+    to: &'a Channel<T>,
+    room: SemaphorePermit<'a>,
+}
+
+impl<T: Serialize> Place<'_, T> {
+    /// Fails when the page is gone.
+    pub(crate) fn send(self, piece: T) -> Result<(), ApiError> {
+        // Given back when the page has taken the piece.
+        self.room.forget();
         self.to.send(piece).map_err(|_| page_gone())
     }
 }

@@ -3,6 +3,9 @@
 use coracle_daemon_api::{DebugSession, Snapshot, Stage, Status, SwarmStatus, VmState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use crate::followed::Pieces;
 
 /// Everything that is shown of this Coracle.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -52,6 +55,20 @@ impl View {
             engine_news
         );
         changed
+    }
+}
+
+/// Sends all that is known, and then what changes. What changes while the page is busy goes to it together.
+pub(crate) async fn follow(mut views: watch::Receiver<View>, page: Pieces<Map<String, Value>>) {
+    let mut sent = None;
+    while let Ok(place) = page.reserve().await {
+        let view = views.borrow_and_update().clone();
+        let told = place.send(view.since(sent.as_ref()));
+        sent = Some(view);
+        // The page is gone, or the app ends.
+        if told.is_err() || views.changed().await.is_err() {
+            return;
+        }
     }
 }
 
@@ -418,8 +435,12 @@ impl View {
 
 #[cfg(test)]
 mod tests {
+    use tauri::ipc::{Channel, InvokeResponseBody};
+    use tokio::sync::mpsc;
+
     use super::*;
     use crate::fixtures;
+    use crate::followed::Followed;
 
     fn with_disk(bytes: u64) -> View {
         let mut view = fixtures::running();
@@ -436,10 +457,42 @@ mod tests {
             ..with_disk(1)
         };
         let changed = view.since(Some(&before));
-        let names: Vec<_> = changed.keys().map(String::as_str).collect();
+        let mut names: Vec<_> = changed.keys().map(String::as_str).collect();
+        names.sort_unstable();
         assert_eq!(names, ["engine_news", "status"]);
         assert_eq!(changed["engine_news"], 7);
         assert_eq!(Value::Object(view.since(None)), json!(view));
+    }
+
+    #[tokio::test]
+    async fn what_changes_while_the_page_is_busy_comes_together() {
+        let (known, views) = watch::channel(with_disk(0));
+        let home = tempfile::tempdir().unwrap();
+        let paths = coracle_host_paths::HostPaths::at(home.path().into()).unwrap();
+        let followed = Followed::new(&paths);
+        let (told, mut hears) = mpsc::unbounded_channel();
+        let to = Channel::new(move |body| {
+            let InvokeResponseBody::Json(text) = body else {
+                panic!("{body:?}");
+            };
+            told.send(serde_json::from_str::<Value>(&text)?).ok();
+            Ok(())
+        });
+        let number = followed.begin(to, |page| follow(views, page));
+        assert_eq!(hears.recv().await, Some(json!(with_disk(0))));
+        // Those that it takes, and one more when it has taken one.
+        for news in 1..100 {
+            known.send_modify(|view| view.engine_news = news);
+            tokio::task::yield_now().await;
+        }
+        let mut last = Value::Null;
+        while let Ok(change) = hears.try_recv() {
+            last = change;
+        }
+        assert!(last["engine_news"].as_u64().unwrap() < 99);
+        followed.taken(number);
+        let change = hears.recv().await.unwrap();
+        assert_eq!(change, json!({ "engine_news": 99 }));
     }
 
     #[test]

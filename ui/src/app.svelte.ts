@@ -65,18 +65,17 @@ export class AppState {
     read();
     addEventListener("hashchange", read);
     const unwatch = this.attention.begin();
-    // What is told before all is known is newer than that, and shown all the same.
-    let early: Partial<View> | null = {};
+    let first = () => {};
+    const known = new Promise<void>((done) => (first = done));
     const ends = await Promise.all([
       this.host.onView((change) => {
-        if (early) early = { ...early, ...change };
         this.view = { ...this.view, ...change };
+        first();
       }),
       this.host.onShow((place) => this.show(place)),
       this.host.onComplaint(() => void this.hearComplaint()),
     ]);
-    this.view = { ...(await this.host.view()), ...early };
-    early = null;
+    await known;
     // A window that the tray has opened for a question.
     if (this.place.startsWith("ask/")) {
       const asked = this.place;

@@ -9,8 +9,8 @@ function all(lines: LogLines): string[] {
   return shown.slice(0, shown.length);
 }
 
-test("containers stand under their app, those without one last", async () => {
-  const { containers } = await makeFake().view();
+test("containers stand under their app, those without one last", () => {
+  const { containers } = makeFake().view();
   const keys = rows(containers!, "", new Set(["voting-app"])).map((row) => row.key);
   expect(keys).toEqual([
     "group-shop",
@@ -24,14 +24,14 @@ test("containers stand under their app, those without one last", async () => {
   ]);
 });
 
-test("a filter looks at names, images and apps", async () => {
-  const { containers } = await makeFake().view();
+test("a filter looks at names, images and apps", () => {
+  const { containers } = makeFake().view();
   const keys = rows(containers!, "postgres", new Set()).map((row) => row.key);
   expect(keys).toEqual(["group-shop", "id-shop-db-1", "group-voting-app", "id-voting-app-db-1"]);
 });
 
-test("what is done to an app is done to what a filter hides of it, too", async () => {
-  const { containers } = await makeFake().view();
+test("what is done to an app is done to what a filter hides of it, too", () => {
+  const { containers } = makeFake().view();
   const [shop] = rows(containers!, "postgres", new Set());
   expect(shop?.kind === "group" && shop.all.map((one) => one.name)).toEqual([
     "shop-cache-1",

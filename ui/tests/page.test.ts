@@ -40,20 +40,6 @@ test("it says that the daemon is gone, and recovers", async () => {
   await waitFor(() => expect(screen.queryByText("The daemon does not run.")).toBeNull());
 });
 
-test("a first view that comes late takes nothing back", async () => {
-  let answer = () => {};
-  const view = await host.view();
-  host.view = () => new Promise((done) => (answer = () => done(view)));
-  location.hash = "#/about";
-  render(App, { host });
-  await new Promise((done) => setTimeout(done));
-  host.becomeState("suspended");
-  await screen.findByText("Suspended");
-  answer();
-  await new Promise((done) => setTimeout(done, 50));
-  screen.getByText("Suspended");
-});
-
 test("what failed in the tray is told once, also by a page that comes later", async () => {
   const error = { code: "vm-failed", message: "It does not suspend." } as const;
   host.complain(error);
@@ -82,7 +68,7 @@ test("what is removed is asked about, and kept when the answer is no", async () 
 test("one that is paused is killed by its removal, too, and that is said", async () => {
   await open("containers");
   const state = "paused";
-  host.become({ containers: [{ ...(await host.view()).containers![0]!, name: "held", state }] });
+  host.become({ containers: [{ ...host.view().containers![0]!, name: "held", state }] });
   await screen.findByText("held");
   click("Remove held");
   await screen.findByText(/It runs and is killed/);
@@ -100,14 +86,14 @@ test("a restart of the VM is asked about, because containers may stay down", asy
 
 const CANNOT = "The VM cannot be suspended, only shut down: its image was replaced by another one.";
 
-async function cannotSuspend() {
-  const status = (await host.view()).status!;
+function cannotSuspend() {
+  const status = host.view().status!;
   host.become({ status: { ...status, vm: { ...status.vm, cannot_suspend: CANNOT } } });
 }
 
 test("a VM that cannot be suspended is shut down only after a question", async () => {
   await open("about");
-  await cannotSuspend();
+  cannotSuspend();
   (await screen.findByRole("button", { name: "Suspend…" })).click();
   const question = await screen.findByRole("dialog");
   await waitFor(() => expect(question.textContent).toContain(CANNOT));
@@ -120,7 +106,7 @@ test("a VM that cannot be suspended is shut down only after a question", async (
 
 test("what the tray asks for is asked where the window is", async () => {
   await open("about");
-  await cannotSuspend();
+  cannotSuspend();
   host.show("ask/suspend");
   await screen.findByRole("heading", { name: "Shut the VM down?" });
   click("Cancel");
@@ -157,7 +143,7 @@ test("the focus stays with its container, whatever comes before it", async () =>
   await open("containers");
   const stop = await screen.findByRole("button", { name: "Stop shop-web-1" });
   stop.focus();
-  const containers = (await host.view()).containers!;
+  const containers = host.view().containers!;
   const first = { ...containers[0]!, id: "id-shop-app-1", name: "shop-app-1" };
   host.become({ containers: [first, ...containers] });
   await screen.findByText("shop-app-1");
@@ -169,14 +155,14 @@ test("the focus stays with its container, whatever comes before it", async () =>
 });
 
 test("what comes twice is shown twice", async () => {
-  const [one] = (await host.view()).containers!;
+  const [one] = host.view().containers!;
   const ports = [
     { host: 53, container: 53 },
     { host: 53, container: 53 },
   ];
   // A label of compose that is empty is none.
   const others = ["", null].map((project) => ({ ...one!, id: `id-of-${project}`, project }));
-  const status = (await host.view()).status!;
+  const status = host.view().status!;
   const degraded = ["port 53 is taken", "port 53 is taken"];
   host.become({
     containers: [{ ...one!, name: "dns", ports }, ...others],
@@ -328,7 +314,7 @@ test("a start at login that fails is not shown as one that is set", async () => 
 });
 
 test("the sample's page is told where the sample is", async () => {
-  const [one] = (await host.view()).containers!;
+  const [one] = host.view().containers!;
   const [project, folder] = ["first-sample", "/elsewhere/tried"];
   host.become({
     containers: [{ ...one!, project, folder, ports: [{ host: 8080, container: 80 }] }],
@@ -352,7 +338,7 @@ const endLogs = (error: string | null) =>
 test("a log that has ended is followed again when its container runs again", async () => {
   await open("containers/logs/id-shop-web-1");
   await screen.findByText("40 lines");
-  const containers = (await host.view()).containers!;
+  const containers = host.view().containers!;
   const exited = containers.map((one) => ({ ...one, state: "exited" }));
   const [first] = host.logs;
   endLogs(null);
@@ -375,7 +361,7 @@ test("a log is followed again when the daemon is back, and when somebody wants i
   await open("logs/daemon");
   await screen.findByText("40 lines");
   endLogs("The daemon is gone.");
-  const { status } = await host.view();
+  const { status } = host.view();
   host.become({ daemon: { link: "gone", message: "" }, status: null });
   await screen.findByText("The daemon is gone.");
   const [first] = host.logs;

@@ -3,32 +3,29 @@ import { makeFake } from "../src/host/fake";
 import type { View } from "../src/host/types";
 import { containerState, mood, size, stateWords } from "../src/words";
 
-async function viewOf(change: Partial<View>): Promise<View> {
-  return { ...(await makeFake().view()), ...change };
+function viewOf(change: Partial<View>): View {
+  return { ...makeFake().view(), ...change };
 }
 
-test("every link has its mood and words", async () => {
-  const of = async (change: Partial<View>) => {
-    const view = await viewOf(change);
+test("every link has its mood and words", () => {
+  const of = (change: Partial<View>) => {
+    const view = viewOf(change);
     return [mood(view), stateWords(view)];
   };
-  expect(await of({})).toEqual(["running", "Running"]);
-  expect(await of({ daemon: { link: "gone", message: "" }, status: null })).toEqual([
+  expect(of({})).toEqual(["running", "Running"]);
+  expect(of({ daemon: { link: "gone", message: "" }, status: null })).toEqual([
     "stopped",
     "Stopped",
   ]);
-  expect(await of({ daemon: { link: "foreign", message: "" } })).toEqual([
+  expect(of({ daemon: { link: "foreign", message: "" } })).toEqual([
     "error",
     "The daemon is of another version",
   ]);
-  expect(await of({ doing: { stage: null, message: "suspending" } })).toEqual([
-    "starting",
-    "Suspending",
-  ]);
+  expect(of({ doing: { stage: null, message: "suspending" } })).toEqual(["starting", "Suspending"]);
 });
 
-test("a state has no times, and an exit has its code", async () => {
-  const containers = (await makeFake().view()).containers!;
+test("a state has no times, and an exit has its code", () => {
+  const containers = makeFake().view().containers!;
   const of = (state: string, status: string) =>
     containerState({ ...containers[0]!, state, status });
   expect(of("running", "Up 3 minutes")).toBe("running");

@@ -43,6 +43,8 @@ export interface Fake extends Host {
   pulling: ((piece: PullPiece) => void) | null;
   /** Whether it starts with the session. */
   atLogin: boolean;
+  /** What is known now. */
+  view(): View;
   /** Changes what is known, as the daemon would. */
   become(change: Partial<View>): void;
   becomeState(state: VmState, asleep?: boolean): void;
@@ -183,8 +185,11 @@ export function makeFake(search = ""): Fake {
       complaints.forEach((each) => each());
     },
     show: (place) => shows.forEach((each) => each(place)),
-    view: () => Promise.resolve(view),
-    onView: (each) => listen(views, each),
+    view: () => view,
+    onView(each) {
+      each(view);
+      return listen(views, each);
+    },
     onShow: (each) => listen(shows, each),
     onComplaint: (each) => listen(complaints, each),
     complaint() {

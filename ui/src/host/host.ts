@@ -38,9 +38,7 @@ export interface Shell {
 }
 
 export interface Host {
-  /** What is known now. */
-  view(): Promise<View>;
-  /** What of it changes, each field as it is then, until it is ended. */
+  /** All that is known, and then what of it changes, each field as it is then, until it is ended. */
   onView(each: (change: Partial<View>) => void): Promise<End>;
   /** A place of the page that the tray asks for. */
   onShow(each: (place: string) => void): Promise<End>;

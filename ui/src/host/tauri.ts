@@ -39,8 +39,7 @@ async function begin<T>(
 }
 
 export const host: Host = {
-  view: () => invoke<View>("view"),
-  onView: (each) => listen<Partial<View>>("view", (event) => each(event.payload)),
+  onView: (each) => begin<Partial<View>>("follow_view", {}, each),
   onShow: (each) => listen<string>("show", (event) => each(event.payload)),
   onComplaint: (each) => listen("complaint", () => each()),
   complaint: () => invoke<ApiError | null>("complaint"),
