@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 
 use coracle_daemon_api::{ApiError, Setting, SettingChange, SettingsChanged};
 use serde_json::{Map, Value};
-use tauri::ipc::Channel;
+use tauri::ipc::{Channel, IpcResponse};
 use tauri::{State, command};
 use tokio::sync::watch;
 
 use crate::controller::{Handle, Wish, failed};
 use crate::edits::{self, EditPiece};
-use crate::followed::Followed;
+use crate::followed::{Followed, page_gone};
 use crate::login;
 use crate::logs::{self, LogPiece, LogSource};
 use crate::tray::menu::Choice;
@@ -37,7 +37,7 @@ pub(crate) async fn follow_view(
     to: Channel<Map<String, Value>>,
 ) -> Result<u32, ApiError> {
     let views = views.inner().clone();
-    Ok(followed.begin(to, |page| view::follow(views, page)))
+    Ok(followed.begin(way(to), |page| view::follow(views, page)))
 }
 
 /// What failed in the tray, once; the event `complaint` tells that there is something.
@@ -95,7 +95,7 @@ pub(crate) async fn follow(
     to: Channel<LogPiece>,
 ) -> Result<u32, ApiError> {
     let (client, engine) = (followed.client.clone(), followed.engine.clone());
-    Ok(followed.begin(to, |page| logs::follow(client, engine, source, page)))
+    Ok(followed.begin(way(to), |page| logs::follow(client, engine, source, page)))
 }
 
 /// Sends edits on their way to the page; the number ends it.
@@ -105,7 +105,7 @@ pub(crate) async fn watch(
     to: Channel<EditPiece>,
 ) -> Result<u32, ApiError> {
     let client = followed.client.clone();
-    Ok(followed.begin(to, |page| edits::follow(client, page)))
+    Ok(followed.begin(way(to), |page| edits::follow(client, page)))
 }
 
 /// Says that the page has taken a piece of what a number was given for.
@@ -118,4 +118,11 @@ pub(crate) fn taken(followed: State<'_, Followed>, number: u32) {
 #[command]
 pub(crate) fn unfollow(followed: State<'_, Followed>, number: u32) {
     followed.end(number);
+}
+
+/// The way of a channel to the page.
+fn way<T: IpcResponse + Send + Sync>(
+    to: Channel<T>,
+) -> impl Fn(T) -> Result<(), ApiError> + Send + Sync {
+    move |piece| to.send(piece).map_err(|_| page_gone())
 }

@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coracle_daemon_api::{ApiError, Client, ErrorCode};
 use coracle_host_paths::HostPaths;
-use serde::Serialize;
-use tauri::ipc::Channel;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::AbortHandle;
 
@@ -37,13 +35,16 @@ struct Task {
     room: Arc<Semaphore>,
 }
 
+/// Sends to the page; fails when it is gone.
+type Sends<T> = Box<dyn Fn(T) -> Result<(), ApiError> + Send + Sync>;
+
 /// The way of what is followed to the page.
 pub(crate) struct Pieces<T> {
-    to: Channel<T>,
+    to: Sends<T>,
     room: Arc<Semaphore>,
 }
 
-impl<T: Serialize> Pieces<T> {
+impl<T> Pieces<T> {
     /// Waits until the page has taken what came before. Fails when it is gone.
     pub(crate) async fn reserve(&self) -> Result<Place<'_, T>, ApiError> {
         let room = self.room.acquire().await.map_err(|_| page_gone())?;
@@ -58,16 +59,16 @@ impl<T: Serialize> Pieces<T> {
 
 /// Where there is room for a piece.
 pub(crate) struct Place<'a, T> {
-    to: &'a Channel<T>,
+    to: &'a Sends<T>,
     room: SemaphorePermit<'a>,
 }
 
-impl<T: Serialize> Place<'_, T> {
+impl<T> Place<'_, T> {
     /// Fails when the page is gone.
     pub(crate) fn send(self, piece: T) -> Result<(), ApiError> {
         // Given back when the page has taken the piece.
         self.room.forget();
-        self.to.send(piece).map_err(|_| page_gone())
+        (self.to)(piece)
     }
 }
 
@@ -87,13 +88,17 @@ impl Followed {
     }
 
     /// Goes on until the task has ended or [`end`](Self::end) gets the number.
-    pub(crate) fn begin<T, F>(&self, to: Channel<T>, task: impl FnOnce(Pieces<T>) -> F) -> u32
+    pub(crate) fn begin<T, F>(
+        &self,
+        to: impl Fn(T) -> Result<(), ApiError> + Send + Sync + 'static,
+        task: impl FnOnce(Pieces<T>) -> F,
+    ) -> u32
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let room = Arc::new(Semaphore::new(UNTAKEN));
         let pieces = Pieces {
-            to,
+            to: Box::new(to),
             room: room.clone(),
         };
         let handle = tokio::spawn(task(pieces)).abort_handle();
@@ -146,10 +151,10 @@ mod tests {
         let followed = Followed::new(&HostPaths::at(home.path().into()).unwrap());
         let sent = Arc::new(AtomicUsize::new(0));
         let count = sent.clone();
-        let to = Channel::new(move |_| {
+        let to = move |_| {
             count.fetch_add(1, Ordering::Relaxed);
             Ok(())
-        });
+        };
         let number = followed.begin(to, |page: Pieces<u32>| async move {
             while page.send(1).await.is_ok() {}
         });

@@ -435,7 +435,6 @@ impl View {
 
 #[cfg(test)]
 mod tests {
-    use tauri::ipc::{Channel, InvokeResponseBody};
     use tokio::sync::mpsc;
 
     use super::*;
@@ -471,13 +470,10 @@ mod tests {
         let paths = coracle_host_paths::HostPaths::at(home.path().into()).unwrap();
         let followed = Followed::new(&paths);
         let (told, mut hears) = mpsc::unbounded_channel();
-        let to = Channel::new(move |body| {
-            let InvokeResponseBody::Json(text) = body else {
-                panic!("{body:?}");
-            };
-            told.send(serde_json::from_str::<Value>(&text)?).ok();
+        let to = move |change: Map<String, Value>| {
+            told.send(Value::Object(change)).ok();
             Ok(())
-        });
+        };
         let number = followed.begin(to, |page| follow(views, page));
         assert_eq!(hears.recv().await, Some(json!(with_disk(0))));
         // Those that it takes, and one more when it has taken one.

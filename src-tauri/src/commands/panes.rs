@@ -5,12 +5,13 @@ use futures::StreamExt;
 use tauri::ipc::Channel;
 use tauri::{State, command};
 
+use super::way;
 use crate::controller::{Handle, failed};
 use crate::engine::{
     FileChange, ImageStep, Images, NetworkInfo, PullPiece, TerminalSize, Thing, Usage, VolumeInfo,
     VolumeSize,
 };
-use crate::followed::{Followed, page_gone};
+use crate::followed::Followed;
 use crate::terminal::{Input, TerminalPiece, Terminals};
 use crate::view::Swarm;
 
@@ -53,7 +54,7 @@ pub(crate) async fn pull(
     to: Channel<PullPiece>,
 ) -> Result<u32, ApiError> {
     let engine = followed.engine.clone();
-    Ok(followed.begin(to, |page| async move {
+    Ok(followed.begin(way(to), |page| async move {
         let fetch = async {
             let mut pieces = engine.pull(&name)?;
             while let Some(piece) = pieces.next().await {
@@ -114,7 +115,7 @@ pub(crate) async fn usage(
     to: Channel<Usage>,
 ) -> Result<u32, ApiError> {
     let engine = followed.engine.clone();
-    Ok(followed.begin(to, |page| async move {
+    Ok(followed.begin(way(to), |page| async move {
         let told = async {
             let mut usage = engine.usage(&container)?;
             while let Some(usage) = usage.next().await {
@@ -140,8 +141,7 @@ pub(crate) async fn open_terminal(
     to: Channel<TerminalPiece>,
 ) -> Result<u32, ApiError> {
     let (engine, listens) = (followed.engine.clone(), handle.engine_listens());
-    let to = move |piece| to.send(piece).map_err(|_| page_gone());
-    Ok(terminals.open(engine, listens, container, size, to))
+    Ok(terminals.open(engine, listens, container, size, way(to)))
 }
 
 /// Types into a terminal.
