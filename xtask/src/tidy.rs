@@ -82,6 +82,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         let text = fs::read_to_string(root.join(&file))
             .with_context(|| format!("cannot read {}", file.display()))?;
         violations.extend(seams(&file, &text));
+        violations.extend(shell(&file, &text));
         violations.extend(length(&file, &text));
     }
     if !violations.is_empty() {
@@ -178,6 +179,22 @@ fn seams(file: &Path, text: &str) -> Vec<String> {
     found
 }
 
+/// In the app, only the real desktop and what the page can ask for know tauri.
+fn shell(file: &Path, text: &str) -> Option<String> {
+    let below = file.strip_prefix("src-tauri/src").ok()?;
+    let knows = below.starts_with("desktop")
+        || below.starts_with("commands")
+        || ["desktop.rs", "commands.rs"]
+            .iter()
+            .any(|own| below == Path::new(own));
+    (!knows && text.contains("tauri::")).then(|| {
+        format!(
+            "{} names tauri, which is for desktop.rs and commands.rs",
+            file.display()
+        )
+    })
+}
+
 fn length(file: &Path, text: &str) -> Option<String> {
     let lines = text.lines().count();
     (lines > MAX_LINES && !is_test(file)).then(|| {
@@ -204,6 +221,16 @@ mod tests {
         assert!(seams(Path::new("daemon/src/a.rs"), inside).is_empty());
         assert_eq!(seams(Path::new("daemon/src/a.rs"), outside).len(), 1);
         assert!(seams(Path::new("daemon/src/platform/linux.rs"), outside).is_empty());
+    }
+
+    #[test]
+    fn tauri_is_for_the_desktop_and_the_commands() {
+        let of = |file: &str| shell(Path::new(file), "use tauri::ipc::Channel;\n");
+        for file in ["desktop.rs", "desktop/tray.rs", "commands/panes.rs"] {
+            assert_eq!(of(&format!("src-tauri/src/{file}")), None);
+        }
+        assert!(of("src-tauri/src/followed.rs").is_some());
+        assert_eq!(of("crates/cli/src/main.rs"), None);
     }
 
     #[test]
