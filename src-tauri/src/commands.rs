@@ -108,10 +108,10 @@ pub(crate) async fn watch(
     Ok(followed.begin(way(to), |page| edits::follow(client, page)))
 }
 
-/// Says that the page has taken a piece of what a number was given for.
+/// Says that the page has taken so many pieces of what a number was given for.
 #[command]
-pub(crate) fn taken(followed: State<'_, Followed>, number: u32) {
-    followed.taken(number);
+pub(crate) fn taken(followed: State<'_, Followed>, number: u32, count: usize) {
+    followed.taken(number, count);
 }
 
 /// Ends what a number was given for.

@@ -12,7 +12,7 @@ use crate::engine::Engine;
 
 /// Pieces that the page has not taken yet. What more there is waits with whoever writes it, so that a flood neither
 /// fills the memory nor keeps the page from a person.
-const UNTAKEN: usize = 4;
+const UNTAKEN: usize = 8;
 
 /// The tasks that go on now, and whom they ask.
 #[derive(Debug)]
@@ -110,10 +110,10 @@ impl Followed {
         number
     }
 
-    /// The page has taken a piece.
-    pub(crate) fn taken(&self, number: u32) {
+    /// The page has taken so many pieces.
+    pub(crate) fn taken(&self, number: u32, count: usize) {
         if let Some(task) = self.lock().by_number.get(&number) {
-            task.room.add_permits(1);
+            task.room.add_permits(count.min(UNTAKEN));
         }
     }
 
@@ -165,11 +165,10 @@ mod tests {
             sent.load(Ordering::Relaxed)
         };
         assert_eq!(settle().await, UNTAKEN);
-        followed.taken(number);
-        followed.taken(number);
+        followed.taken(number, 2);
         assert_eq!(settle().await, UNTAKEN + 2);
         followed.end(number);
-        followed.taken(number);
+        followed.taken(number, 1);
         assert_eq!(settle().await, UNTAKEN + 2);
     }
 }

@@ -486,7 +486,7 @@ mod tests {
             last = change;
         }
         assert!(last["engine_news"].as_u64().unwrap() < 99);
-        followed.taken(number);
+        followed.taken(number, 1);
         let change = hears.recv().await.unwrap();
         assert_eq!(change, json!({ "engine_news": 99 }));
     }

@@ -22,16 +22,21 @@ import type {
   VolumeSize,
 } from "./types";
 
+/** Pieces of which the app hears together that they were taken: half of those that it has on their way. */
+const TOLD_TOGETHER = 4;
+
 /** Begins what tells pieces by a channel until it is ended by its number; only a few are on their way at a time. */
 async function begin<T>(
   command: string,
   wish: Record<string, unknown>,
   each: (piece: T) => void,
 ): Promise<() => void> {
+  let count = 0;
   const to = new Channel<T>((piece) => {
     each(piece);
+    if (++count % TOLD_TOGETHER !== 0) return;
     // The first may come before the number.
-    void begun.then((number) => invoke("taken", { number }));
+    void begun.then((number) => invoke("taken", { number, count: TOLD_TOGETHER }));
   });
   const begun = invoke<number>(command, { ...wish, to });
   const number = await begun;
