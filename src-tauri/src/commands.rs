@@ -10,13 +10,14 @@ use tauri::ipc::{Channel, IpcResponse};
 use tauri::{State, command};
 use tokio::sync::watch;
 
+use crate::action::Action;
 use crate::controller::{Handle, Wish, failed};
 use crate::edits::{self, EditPiece};
 use crate::followed::{Followed, page_gone};
 use crate::login;
 use crate::logs::{self, LogPiece, LogSource};
 use crate::tray::menu::Choice;
-use crate::view::{self, Action, View};
+use crate::view::{self, View};
 
 /// What failed and has not been shown yet, for a page that comes up because of it.
 #[derive(Debug, Default)]

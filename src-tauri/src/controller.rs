@@ -20,11 +20,12 @@ use coracle_host_paths::HostPaths;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::action::Action;
 use crate::daemon::{self, News};
 use crate::engine;
 use crate::tray::icon::FRAMES;
 use crate::tray::menu::Choice;
-use crate::view::{Action, Debugged, Doing, Link, Mood, View};
+use crate::view::{Debugged, Doing, Link, Mood, View};
 
 pub(crate) use gui::{Gui, Tray};
 use work::Work;

@@ -29,7 +29,8 @@ pub(crate) use images::{ImageStep, Images, PullPiece};
 pub(crate) use kept::{NetworkInfo, VolumeInfo, VolumeSize};
 pub(crate) use usage::Usage;
 
-use crate::view::{Container, ContainerVerb, PublishedPort, Stored};
+use crate::action::{ContainerVerb, Stored};
+use crate::view::{Container, PublishedPort};
 
 /// The oldest API that engines of today still speak.
 const VERSION: ClientVersion = ClientVersion {

@@ -6,7 +6,7 @@ use std::path::Path;
 use coracle_daemon_api as api;
 use ts_rs::{Config, TS};
 
-use crate::{edits, engine, logs, terminal, view};
+use crate::{action, edits, engine, logs, terminal, view};
 
 /// Set to have the file written.
 const WRITE: &str = "CORACLE_WRITE_TYPES";
@@ -43,9 +43,9 @@ fn the_types_of_the_page_are_current() {
         view::SwarmNode,
         view::Availability,
         view::RollingUpdate,
-        view::Stored,
-        view::Action,
-        view::ContainerVerb,
+        action::Stored,
+        action::Action,
+        action::ContainerVerb,
         logs::LogSource,
         logs::LogPiece,
         engine::Images,

@@ -9,9 +9,9 @@ use coracle_daemon_api::API_VERSION;
 use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::action::ContainerVerb;
 use crate::fixtures;
 use crate::tray::menu::Item;
-use crate::view::ContainerVerb;
 use played::Played;
 
 #[derive(Clone, Default)]

@@ -10,11 +10,12 @@ use coracle_host_paths::HostPaths;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Ended, Report};
+use crate::action::Action;
 use crate::daemon::sentence;
 use crate::engine::Engine;
 use crate::launch;
 use crate::sample;
-use crate::view::{Action, Doing};
+use crate::view::Doing;
 
 /// Calls daemon and engine.
 #[derive(Clone, Debug)]

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use coracle_daemon_api::{Status, SwarmService, SwarmState, VmState};
 use serde::{Deserialize, Serialize};
 
-use crate::view::{Action, Container, ContainerVerb, Link, View};
+use crate::action::{Action, ContainerVerb};
+use crate::view::{Container, Link, View};
 
 /// What a person looks through in one menu. Each entry's own menu takes memory of the desktop, too.
 const MOST: usize = 30;
