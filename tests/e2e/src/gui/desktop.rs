@@ -3,11 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use coracle_vm_harness::{Coracle, Live, Program};
 
 use super::page::Page;
+use super::picture;
 use super::screen::Screen;
 use super::tray::{Panel, Tray};
 
@@ -110,6 +113,16 @@ impl<'a> Desktop<'a> {
     /// What is on the screen now.
     pub(super) fn screen(&self) -> Result<Screen> {
         Screen::read(&self.folder.join("Xvfb_screen0"))
+    }
+
+    /// Keeps a picture of the screen, if pictures are wanted. (WebDriver's own of a page waits without end where
+    /// nothing moves.)
+    pub(super) fn picture(&self, name: &str) -> Result<()> {
+        picture::keep(name, || {
+            // What the page says has been drawn by then.
+            thread::sleep(Duration::from_secs(1));
+            self.screen()?.png()
+        })
     }
 
     /// Moves mouse and keys, by the words of xdotool.

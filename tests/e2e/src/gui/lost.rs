@@ -73,7 +73,7 @@ pub(super) fn a_daemon_of_a_newer_version(coracle: &Coracle) -> Result<()> {
         "[data-testid=notice]",
         "The daemon 99.0.0 speaks version 99",
     )?;
-    page.picture("newer-daemon")?;
+    desktop.picture("newer-daemon")?;
     eventually("the error in the tray", || tray.shows("error"))?;
     super::menu::find(
         &tray.menu()?,

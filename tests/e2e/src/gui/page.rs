@@ -4,12 +4,8 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD as BASE64;
 use coracle_vm_harness::{Live, Program, eventually, http, process};
 use serde_json::{Value, json};
-
-use super::picture;
 
 /// How WebDriver names an element in JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -55,14 +51,6 @@ impl Page {
             let text = self.text(css)?;
             ensure!(text.contains(wanted), "{css} says {text:?}");
             Ok(())
-        })
-    }
-
-    /// Keeps a picture of the window, if pictures are wanted.
-    pub(crate) fn picture(&self, name: &str) -> Result<()> {
-        picture::keep(name, || {
-            let picture = self.send("GET", "/screenshot", &Value::Null)?;
-            Ok(BASE64.decode(picture.as_str().unwrap_or_default())?)
         })
     }
 

@@ -8,7 +8,6 @@ use anyhow::{Context, Result, ensure};
 use coracle_vm_harness::{Coracle, eventually};
 
 use super::desktop::Desktop;
-use super::picture;
 use crate::images;
 
 /// Presses of the key Down to Containers: what cannot be clicked is passed over.
@@ -77,7 +76,7 @@ pub(super) fn a_panel_shows_the_menu(coracle: &Coracle) -> Result<()> {
     // What has come by D-Bus is drawn by then.
     thread::sleep(Duration::from_secs(1));
     ensure!(extent()?.0 == before, "a menu has closed");
-    picture::keep("tray-menu", || desktop.screen()?.png())?;
+    desktop.picture("tray-menu")?;
     desktop.hands(["key", "Return"])?;
     eventually("the browser", || {
         let opened = desktop.opened()?;

@@ -12,13 +12,13 @@ pub(super) fn a_terminal_in_a_container(coracle: &Coracle) -> Result<()> {
     coracle.background(["--name", "gui-terminal", "--init", image, "sleep", "1000"])?;
     let desktop = Desktop::new(coracle)?;
     let (page, _tray) = desktop.with_window()?;
-    terminal::used_and_left(coracle, &page, "gui-terminal")?;
+    terminal::used_and_left(coracle, &desktop, &page, "gui-terminal")?;
 
     // Processors and memory, which the engine tells second by second.
     page.until_text("[data-container=gui-terminal]", " %")?;
     page.click("[aria-label='Usage of gui-terminal']")?;
     page.until("[role=img][aria-label*=' KiB'], [role=img][aria-label*=' MiB']")?;
-    page.picture("window-usage")
+    desktop.picture("window-usage")
 }
 
 pub(super) fn what_the_engine_keeps(coracle: &Coracle) -> Result<()> {

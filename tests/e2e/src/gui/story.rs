@@ -18,10 +18,10 @@ const CONTAINER: &str = "first-sample-web-1";
 pub(super) fn from_the_first_run_to_quit(coracle: &Coracle) -> Result<()> {
     let desktop = Desktop::new(coracle)?;
     let (page, tray) = desktop.with_window()?;
-    first_run(coracle, &page)?;
+    first_run(coracle, &desktop, &page)?;
     sample(coracle, &desktop, &page)?;
-    terminal::used_and_left(coracle, &page, CONTAINER)?;
-    edit(coracle, &page)?;
+    terminal::used_and_left(coracle, &desktop, &page, CONTAINER)?;
+    edit(coracle, &desktop, &page)?;
     debug(coracle, &desktop, &page, &tray)?;
     scale(coracle, &page, &tray)?;
     snapshot(coracle, &page, &tray)?;
@@ -39,11 +39,11 @@ pub(super) fn from_the_first_run_to_quit(coracle: &Coracle) -> Result<()> {
 }
 
 /// The welcome starts the daemon by itself, and the VM with what it is told.
-fn first_run(coracle: &Coracle, page: &Page) -> Result<()> {
+fn first_run(coracle: &Coracle, desktop: &Desktop, page: &Page) -> Result<()> {
     page.until_text("h2", "Welcome")?;
     page.until("[id='welcome-vm.memory_mib']")?;
     page.fill("[id='welcome-vm.memory_mib']", "2560")?;
-    page.picture("welcome")?;
+    desktop.picture("welcome")?;
     page.click("li[aria-label=Start] form button")?;
     page.until_text("[data-testid=started]", "It runs")?;
     let status = coracle.await_running()?;
@@ -58,7 +58,7 @@ fn sample(coracle: &Coracle, desktop: &Desktop, page: &Page) -> Result<()> {
     coracle.docker(["tag", image, "busybox:stable"]).ok()?;
     page.click("li[aria-label=Sample] form button")?;
     page.until_text("[data-testid=sample]", SAMPLE_PORT)?;
-    page.picture("welcome-sample")?;
+    desktop.picture("welcome-sample")?;
     page.click("[data-testid=sample] a")?;
     eventually("the browser", || {
         let opened = desktop.opened()?;
@@ -83,7 +83,7 @@ fn shows(text: &str) -> Result<()> {
 }
 
 /// A saved file is followed to the new answer of the port.
-fn edit(coracle: &Coracle, page: &Page) -> Result<()> {
+fn edit(coracle: &Coracle, desktop: &Desktop, page: &Page) -> Result<()> {
     page.click("nav a[href='#/debug']")?;
     let watched = format!("[data-watched={CONTAINER}]");
     page.until_text(&watched, "no save yet")?;
@@ -92,7 +92,7 @@ fn edit(coracle: &Coracle, page: &Page) -> Result<()> {
     fs::write(&file, text.replace("It runs", "It was edited"))?;
     page.until_text(&watched, "last save to new answer:")?;
     page.until_text("[data-save] .outcome b", " ms")?;
-    page.picture("edits")?;
+    desktop.picture("edits")?;
     shows("It was edited")
 }
 
@@ -103,7 +103,7 @@ fn debug(coracle: &Coracle, desktop: &Desktop, page: &Page, tray: &Tray) -> Resu
     tray.click(&path)?;
     let session = format!("[data-session={CONTAINER}]");
     page.until_text(&session, "gdb")?;
-    page.picture("debug-session")?;
+    desktop.picture("debug-session")?;
     let listed = coracle.coracle(["debug", "list", "--json"]).ok()?.stdout;
     let listed: Vec<Value> = serde_json::from_slice(&listed)?;
     let address = listed[0]["address"].as_str().context("no address")?;

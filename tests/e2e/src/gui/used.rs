@@ -132,7 +132,7 @@ pub(super) fn the_window_shows_and_stops_a_container(coracle: &Coracle) -> Resul
     let said = "i=0; while sleep 0.2; do i=$((i+1)); echo line $i of it; done";
     coracle.background(["--name", "gui-window", "--init", image, "sh", "-c", said])?;
     page.until("[data-container=gui-window]")?;
-    page.picture("window-containers")?;
+    desktop.picture("window-containers")?;
     page.until_text("[data-container=gui-window]", "running")?;
 
     page.click("[aria-label='Logs of gui-window']")?;
