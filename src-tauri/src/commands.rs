@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::action::Action;
 use crate::controller::{Handle, Wish, failed};
+use crate::default_socket::{self, DefaultSocket};
 use crate::edits::{self, EditPiece};
 use crate::followed::{Followed, page_gone};
 use crate::login;
@@ -86,6 +87,18 @@ pub(crate) fn starts_at_login() -> Result<bool, ApiError> {
 #[command]
 pub(crate) fn start_at_login(on: bool) -> Result<(), ApiError> {
     login::turn(on)
+}
+
+/// Whose engine programs find that look for Docker at its default socket.
+#[command]
+pub(crate) async fn default_socket() -> Result<DefaultSocket, ApiError> {
+    default_socket::look().await
+}
+
+/// From now on they find this one, or not.
+#[command]
+pub(crate) async fn turn_default_socket(on: bool) -> Result<DefaultSocket, ApiError> {
+    default_socket::turn(on).await
 }
 
 /// Sends a log to the page as it grows; the number ends it.

@@ -57,6 +57,8 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
             commands::change_settings,
             commands::starts_at_login,
             commands::start_at_login,
+            commands::default_socket,
+            commands::turn_default_socket,
             commands::panes::swarm,
             commands::follow,
             commands::watch,

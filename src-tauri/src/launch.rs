@@ -2,7 +2,7 @@
 //! what a report needs, and the person's editor.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use coracle_daemon_api::{ApiError, ErrorCode, Progress};
@@ -67,21 +67,31 @@ pub(crate) async fn diagnose() -> Result<(), ApiError> {
     })
 }
 
+/// What the command says as JSON, of a failure too.
+pub(crate) async fn ask(arguments: &[&str]) -> Result<Vec<u8>, ApiError> {
+    let ended = output(&[arguments, &["--json"]].concat()).await?;
+    Ok(ended.stdout)
+}
+
 /// The command, without its words but those of a failure.
 async fn run(arguments: &[&str]) -> Result<(), ApiError> {
-    let program = program()?;
-    let ended = Command::new(&program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .map_err(|error| ApiError::host(format!("cannot run {}", program.display()), &error))?;
+    let ended = output(arguments).await?;
     if ended.status.success() {
         return Ok(());
     }
     let why = String::from_utf8_lossy(&ended.stderr);
     let why = why.trim().trim_start_matches("Error: ");
     Err(ApiError::new(ErrorCode::Host, sentence(why)))
+}
+
+async fn output(arguments: &[&str]) -> Result<Output, ApiError> {
+    let program = program()?;
+    Command::new(&program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .map_err(|error| ApiError::host(format!("cannot run {}", program.display()), &error))
 }
 
 /// Opens a folder in the person's editor, for the configuration that was `written` for it.

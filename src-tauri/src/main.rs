@@ -9,6 +9,7 @@ mod action;
 mod commands;
 mod controller;
 mod daemon;
+mod default_socket;
 mod desktop;
 mod edits;
 mod engine;

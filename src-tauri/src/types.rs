@@ -6,7 +6,7 @@ use std::path::Path;
 use coracle_daemon_api as api;
 use ts_rs::{Config, TS};
 
-use crate::{action, edits, engine, logs, terminal, view};
+use crate::{action, default_socket, edits, engine, logs, terminal, view};
 
 /// Set to have the file written.
 const WRITE: &str = "CORACLE_WRITE_TYPES";
@@ -46,6 +46,8 @@ fn the_types_of_the_page_are_current() {
         action::Stored,
         action::Action,
         action::ContainerVerb,
+        default_socket::DefaultSocket,
+        default_socket::Leads,
         logs::LogSource,
         logs::LogPiece,
         engine::Images,

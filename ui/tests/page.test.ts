@@ -313,6 +313,32 @@ test("a start at login that fails is not shown as one that is set", async () => 
   expect(box.checked).toBe(false);
 });
 
+test("programs find the engine at the default socket when that is wanted", async () => {
+  await open("settings");
+  const name = "Docker's default socket";
+  const box = await screen.findByRole<HTMLInputElement>("checkbox", { name });
+  expect(box.checked).toBe(false);
+  box.click();
+  await waitFor(() => expect(host.defaultSocketAt.leads).toBe("here"));
+  await waitFor(() => expect(box.ariaBusy).toBe("false"));
+  expect(box.checked).toBe(true);
+  box.click();
+  await waitFor(() => expect(host.defaultSocketAt.leads).toBe("nowhere"));
+});
+
+test("a default socket that is another's is told, and stays when root's rights are not given", async () => {
+  host.defaultSocketAt = { leads: "elsewhere", to: "/home/other/docker.sock" };
+  const message = "Root's rights were not given, and nothing was changed.";
+  host.turnDefaultSocket = () => Promise.reject({ code: "host", message });
+  await open("settings");
+  await screen.findByText("/home/other/docker.sock");
+  const name = "Docker's default socket";
+  const box = await screen.findByRole<HTMLInputElement>("checkbox", { name });
+  box.click();
+  expect((await screen.findByRole("alert")).textContent).toContain("not given");
+  expect(box.checked).toBe(false);
+});
+
 test("the sample's page is told where the sample is", async () => {
   const [one] = host.view().containers!;
   const [project, folder] = ["first-sample", "/elsewhere/tried"];

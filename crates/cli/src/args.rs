@@ -47,6 +47,8 @@ pub(crate) enum Verb {
     Reclaim(verb::reclaim::Args),
     /// Read and change the settings
     Config(verb::config::Args),
+    /// Have programs that look for Docker at its default socket find this engine
+    DefaultSocket(verb::default_socket::Args),
     /// Collect logs, settings and facts about this computer into a tar file
     Diagnose(verb::diagnose::Args),
     /// Delete everything the engine holds

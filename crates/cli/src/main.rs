@@ -6,6 +6,7 @@
 
 mod args;
 mod confirm;
+mod default_socket;
 mod docker_context;
 mod docker_plugins;
 mod durations;

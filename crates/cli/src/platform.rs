@@ -2,12 +2,20 @@
 
 use std::ffi::OsString;
 
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod others;
 #[cfg(unix)]
 mod unix;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::boot_entry;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use others::boot_entry;
 #[cfg(unix)]
 pub(crate) use unix::{
-    DOCKER_PLUGINS, EndRequests, TerminalResizes, append_private_file, create_private_file, editor,
-    probes, process_runs, spawn_detached, symlink,
+    DEFAULT_SOCKET, DOCKER_PLUGINS, EndRequests, TerminalResizes, append_private_file,
+    create_private_file, editor, is_root, probes, process_runs, spawn_detached, symlink,
 };
 
 /// A fact about the host for a diagnosis: where it comes from.

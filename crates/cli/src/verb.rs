@@ -3,6 +3,7 @@
 pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod debug;
+pub(crate) mod default_socket;
 pub(crate) mod diagnose;
 pub(crate) mod logs;
 pub(crate) mod man_pages;
@@ -44,6 +45,7 @@ pub(crate) async fn run(verb: &Verb, output: Output) -> Result<u8, Failure> {
         Verb::Watch(args) => watch::run(args, &session).await,
         Verb::Reclaim(args) => reclaim::run(args, &session).await,
         Verb::Config(args) => config::run(args, &session).await,
+        Verb::DefaultSocket(args) => default_socket::run(args, &session).await,
         Verb::Diagnose(args) => diagnose::run(args, &session).await,
         Verb::Reset(args) => reset::run(args, &session).await,
         Verb::Completion(args) => completion::run(args, output),

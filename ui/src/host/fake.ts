@@ -18,6 +18,7 @@ import type { End, Host } from "./host";
 import type {
   Action,
   ApiError,
+  DefaultSocket,
   EditPiece,
   LogPiece,
   LogSource,
@@ -43,6 +44,7 @@ export interface Fake extends Host {
   pulling: ((piece: PullPiece) => void) | null;
   /** Whether it starts with the session. */
   atLogin: boolean;
+  defaultSocketAt: DefaultSocket;
   /** What is known now. */
   view(): View;
   /** Changes what is known, as the daemon would. */
@@ -177,6 +179,7 @@ export function makeFake(search = ""): Fake {
     pulls: [],
     pulling: null,
     atLogin: false,
+    defaultSocketAt: { leads: "nowhere", to: null },
     failNext: null,
     become,
     becomeState,
@@ -224,6 +227,12 @@ export function makeFake(search = ""): Fake {
     startAtLogin(on) {
       fake.atLogin = on;
       return Promise.resolve();
+    },
+    defaultSocket: () => Promise.resolve(fake.defaultSocketAt),
+    turnDefaultSocket(on) {
+      const to = fake.view().status?.engine_socket ?? null;
+      fake.defaultSocketAt = on ? { leads: "here", to } : { leads: "nowhere", to: null };
+      return Promise.resolve(fake.defaultSocketAt);
     },
     swarm: () => read(() => swarm.read()),
     follow(source: LogSource, each: (piece: LogPiece) => void) {

@@ -3,6 +3,7 @@
 import type {
   Action,
   ApiError,
+  DefaultSocket,
   EditPiece,
   FileChange,
   Images,
@@ -55,6 +56,10 @@ export interface Host {
   /** Whether the app comes into the tray with the person's session. */
   startsAtLogin(): Promise<boolean>;
   startAtLogin(on: boolean): Promise<void>;
+  /** Whose engine programs find that look for Docker at its default socket. */
+  defaultSocket(): Promise<DefaultSocket>;
+  /** Asks the person for root's rights. */
+  turnDefaultSocket(on: boolean): Promise<DefaultSocket>;
   swarm(): Promise<Swarm>;
   /** A log from its beginning and as it grows. */
   follow(source: LogSource, each: (piece: LogPiece) => void): Promise<End>;

@@ -5,6 +5,7 @@ import { listen } from "@tauri-apps/api/event";
 import type { Host } from "./host";
 import type {
   ApiError,
+  DefaultSocket,
   EditPiece,
   FileChange,
   Images,
@@ -54,6 +55,8 @@ export const host: Host = {
   changeSettings: (changes) => invoke<SettingsChanged>("change_settings", { changes }),
   startsAtLogin: () => invoke<boolean>("starts_at_login"),
   startAtLogin: (on) => invoke("start_at_login", { on }),
+  defaultSocket: () => invoke<DefaultSocket>("default_socket"),
+  turnDefaultSocket: (on) => invoke<DefaultSocket>("turn_default_socket", { on }),
   swarm: () => invoke<Swarm>("swarm"),
   follow: (source, each) => begin<LogPiece>("follow", { source }, each),
   async shell(container, size, each) {

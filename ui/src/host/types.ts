@@ -393,6 +393,24 @@ id: string, } | { "do": "clear-build-cache" };
 export type ContainerVerb = "start" | "stop" | "restart" | "remove";
 
 /**
+ * What is there, as `coracle default-socket` tells it.
+ */
+export type DefaultSocket = { 
+/**
+ * Whose engine programs find.
+ */
+leads: Leads, 
+/**
+ * The end of a link.
+ */
+to: string | null, };
+
+/**
+ * Whose engine programs find.
+ */
+export type Leads = "here" | "elsewhere" | "nowhere";
+
+/**
  * Whose log.
  */
 export type LogSource = { "of": "daemon" } | { "of": "vm" } | { "of": "engine" } | { "of": "container", 

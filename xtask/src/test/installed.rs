@@ -126,6 +126,8 @@ fn installed(
         root.login("/usr/lib/coracle/tools/bin/docker-compose version")?;
     }
 
+    default_socket(&root, with_vm)?;
+
     said("upgrading");
     install(&root, &packages[1])?;
     if with_vm {
@@ -151,6 +153,8 @@ fn installed(
         .with_context(|| root.processes().unwrap_or_default())?;
     root.run("apt-get purge -qy coracle")?;
     nothing_is_left(&root, &before, &owned)?;
+    root.run("test ! -h /run/docker.sock")
+        .context("the default socket")?;
     if with_vm {
         root.login("test -s .coracle/vm/data.raw")
             .context("the user's data")?;
@@ -178,6 +182,8 @@ fn prepare(root: &Root, release: &Release, package: &Path) -> Result<Vec<String>
         "apt-get satisfy -qy --no-install-recommends '{}'",
         needs.trim()
     ))?;
+    // Systemd's, which a desktop has.
+    root.run("mkdir -p /etc/tmpfiles.d")?;
     root.files()
 }
 
@@ -229,6 +235,27 @@ fn main_job(root: &Root, page: &Page) -> Result<()> {
         page.port
     ))?;
     page.expect("kept")
+}
+
+/// Docker's default socket leads to the user's engine once root agrees. There is nobody to ask here: what the user is
+/// told then is what root does.
+fn default_socket(root: &Root, with_vm: bool) -> Result<()> {
+    let Err(refused) = root.login("coracle default-socket on") else {
+        bail!("a user has changed /var/run");
+    };
+    let refused = format!("{refused:#}");
+    let as_root = refused.split('`').find(|part| part.contains(" --for "));
+    root.run(as_root.with_context(|| refused.clone())?)?;
+    let found = root.login("coracle default-socket status --json")?;
+    for part in ["\"leads\": \"here\"", "\"after_boot\": true"] {
+        ensure!(found.contains(part), "{found}");
+    }
+    // Nothing is left to ask root for.
+    root.login("coracle default-socket on")?;
+    if with_vm {
+        root.login("docker --host unix:///var/run/docker.sock version")?;
+    }
+    Ok(())
 }
 
 /// No file but those of other packages, and none at all where everything was the package's.

@@ -22,6 +22,14 @@ pub(crate) const DOCKER_PLUGINS: [&str; 4] = [
     "/usr/libexec/docker/cli-plugins",
 ];
 
+/// Where programs look for Docker that were not told of another place.
+pub(crate) const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+
+/// Whether this program may do everything.
+pub(crate) fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
 /// Starts a program that outlives this one and its terminal: a session of its own,
 /// `/` as its folder, its output appended to `log`.
 pub(crate) fn spawn_detached(program: &Path, log: &Path) -> io::Result<Child> {

@@ -3,7 +3,7 @@ use std::process::Command;
 use crate::fake_daemon::{FakeDaemon, Script};
 use crate::home::{Home, Ran};
 
-const VERBS: [&[&str]; 29] = [
+const VERBS: [&[&str]; 33] = [
     &["start"],
     &["stop"],
     &["restart"],
@@ -29,6 +29,10 @@ const VERBS: [&[&str]; 29] = [
     &["config", "set"],
     &["config", "list"],
     &["config", "edit"],
+    &["default-socket"],
+    &["default-socket", "on"],
+    &["default-socket", "off"],
+    &["default-socket", "status"],
     &["diagnose"],
     &["reset"],
     &["completion"],
