@@ -2,6 +2,8 @@
 //!
 //! Drawn and not read, so that every size, shade and frame is the same boat.
 
+use std::f32::consts::TAU;
+
 use crate::view::Mood;
 
 /// Edge in pixels: twice what panels use, so that they may scale it.
@@ -36,6 +38,18 @@ pub(crate) struct Icon {
 type Colour = [u8; 4];
 
 const CLEAR: Colour = [0; 4];
+const LIGHT: Colour = [240, 244, 248, 255];
+const DARK: Colour = [38, 50, 60, 255];
+
+/// The opacity of what is not in the fore.
+const FAINT: u8 = 120;
+
+/// How far the edge reaches beyond the line.
+const EDGE: f32 = 0.03;
+
+fn with([red, green, blue, _]: Colour, opacity: u8) -> Colour {
+    [red, green, blue, opacity]
+}
 
 impl Icon {
     /// Rows of red, green, blue and opacity, [`SIZE`] by [`SIZE`].
@@ -77,11 +91,6 @@ impl Icon {
 
     /// The colour of a point; both run from 0 to 1, down and to the right.
     fn at(&self, x: f32, y: f32) -> Colour {
-        let line = match self.shade {
-            Shade::OnDark => [240, 244, 248, 255],
-            Shade::OnLight => [38, 50, 60, 255],
-        };
-        let faint = [line[0], line[1], line[2], 120];
         let (dot_x, dot_y) = (0.78, 0.24);
         let from_dot = ((x - dot_x).powi(2) + (y - dot_y).powi(2)).sqrt();
         if let Some(dot) = self.dot() {
@@ -93,24 +102,38 @@ impl Icon {
                 return CLEAR;
             }
         }
-        let boat = if matches!(self.mood, Mood::Stopped | Mood::Asleep) {
-            faint
-        } else {
-            line
+        let (line, edge) = match self.shade {
+            Shade::OnDark => (LIGHT, DARK),
+            Shade::OnLight => (DARK, LIGHT),
         };
+        if let Some(opacity) = self.drawn(x, y) {
+            return with(line, opacity);
+        }
+        // No program can know a panel's ground: some are dark on a light desktop. The edge is seen where the line is not.
+        let around = (0..8u8).filter_map(|step| {
+            let (down, right) = (f32::from(step) / 8.0 * TAU).sin_cos();
+            self.drawn(x + right * EDGE, y + down * EDGE)
+        });
+        around
+            .max()
+            .map_or(CLEAR, |opacity| with(edge, opacity / 3 * 2))
+    }
+
+    /// How much of the line is seen at a point; None beside it.
+    fn drawn(&self, x: f32, y: f32) -> Option<u8> {
+        let boat = match self.mood {
+            Mood::Stopped | Mood::Asleep => FAINT,
+            _ => u8::MAX,
+        };
+        let phase = f32::from(self.frame) / f32::from(FRAMES);
         let lift = match self.mood {
-            Mood::Starting => {
-                (f32::from(self.frame) / f32::from(FRAMES) * std::f32::consts::TAU).sin() * 0.05
-            }
+            Mood::Starting => (phase * TAU).sin() * 0.05,
             _ => 0.0,
         };
         if in_hull(x, y + lift) || on_rim(x, y + lift) {
-            return boat;
+            return Some(boat);
         }
-        if on_wave(x, y, f32::from(self.frame) / f32::from(FRAMES)) {
-            return faint;
-        }
-        CLEAR
+        on_wave(x, y, phase).then_some(FAINT)
     }
 
     /// The colour that names the state; the shape differs too where it matters (a faint boat).
@@ -138,7 +161,7 @@ fn on_rim(x: f32, y: f32) -> bool {
 }
 
 fn on_wave(x: f32, y: f32, phase: f32) -> bool {
-    let crest = 0.9 + 0.025 * ((x * 2.0 + phase) * std::f32::consts::TAU).sin();
+    let crest = 0.9 + 0.025 * ((x * 2.0 + phase) * TAU).sin();
     (0.06..0.94).contains(&x) && (y - crest).abs() < 0.03
 }
 
@@ -175,6 +198,27 @@ mod tests {
                         .any(|pixel| pixel[3] == 255 || pixel[3] == 120)
                 );
                 assert!(seen.insert(pixels), "{icon:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_icon_is_seen_on_every_ground() {
+        let brightness = |pixel: &[u8]| u32::from(pixel[0]) + u32::from(pixel[1]);
+        for mood in MOODS {
+            for shade in [Shade::OnDark, Shade::OnLight] {
+                let icon = Icon {
+                    mood,
+                    frame: 0,
+                    shade,
+                };
+                let pixels = icon.rgba();
+                let much = || pixels.chunks(4).filter(|pixel| pixel[3] > 70);
+                // Of 1936; a dot alone is no boat.
+                let light = much().filter(|pixel| brightness(pixel) > 400).count();
+                let dark = much().filter(|pixel| brightness(pixel) < 200).count();
+                assert!(light > 120, "{icon:?}: {light}");
+                assert!(dark > 120, "{icon:?}: {dark}");
             }
         }
     }
