@@ -5,6 +5,7 @@ import { Attention } from "./attention.svelte";
 import { type Edits, follow, NO_EDITS } from "./edits";
 import { type End, type Host, reason } from "./host";
 import type { Action, Stored, View } from "./host/types";
+import { Pull } from "./pull.svelte";
 import { restart, suspend } from "./questions";
 import { count } from "./words";
 
@@ -49,7 +50,14 @@ export class AppState {
   /** Why no more edits come. */
   editsEnded = $state<string | null>(null);
 
-  constructor(readonly host: Host) {}
+  readonly pull: Pull;
+
+  constructor(readonly host: Host) {
+    this.pull = new Pull(host, (name, why) => {
+      // The images' pane shows it beside the name.
+      if (this.place !== "images") this.trouble = `${name} was not pulled. ${why}`;
+    });
+  }
 
   /** A failure of the tray is shown once. */
   private async hearComplaint() {

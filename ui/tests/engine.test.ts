@@ -59,17 +59,22 @@ test("unused images go together, and it says how much comes back", async () => {
   ]);
 });
 
-test("a pull shows each layer, and can be cancelled", async () => {
+const LAYER = { piece: "layer", id: "0123456789ab", status: "Downloading" } as const;
+
+async function pull(name: string) {
   await open("images");
-  type(await screen.findByRole<HTMLInputElement>("textbox", { name: "Pull" }), "nginx");
+  type(await screen.findByRole<HTMLInputElement>("textbox", { name: "Pull" }), name);
   await waitFor(() =>
     expect(screen.getByRole<HTMLButtonElement>("button", { name: "Pull" }).disabled).toBe(false),
   );
   click("Pull");
   await waitFor(() => expect(host.pulling).not.toBeNull());
+}
+
+test("a pull shows each layer, and can be cancelled", async () => {
+  await pull("nginx");
   expect(host.pulls).toEqual(["nginx"]);
-  const layer = { piece: "layer", id: "0123456789ab", status: "Downloading" } as const;
-  host.pulling?.({ ...layer, current: 2 ** 20, total: 2 ** 22 });
+  host.pulling?.({ ...LAYER, current: 2 ** 20, total: 2 ** 22 });
   const bar = await screen.findByRole<HTMLProgressElement>("progressbar");
   expect([bar.value, bar.max]).toEqual([2 ** 20, 2 ** 22]);
   click("Cancel");
@@ -77,14 +82,22 @@ test("a pull shows each layer, and can be cancelled", async () => {
   expect(host.pulling).toBeNull();
 });
 
+test("a pull goes on while another pane is shown, and tells there that it failed", async () => {
+  await pull("nginx");
+  location.hash = "#/volumes";
+  await screen.findByRole("heading", { name: "Volumes" });
+  expect(host.pulling).not.toBeNull();
+  host.pulling?.({ ...LAYER, current: 2 ** 20, total: 2 ** 22 });
+  location.hash = "#/images";
+  await screen.findByText("1 MiB of 4 MiB");
+  location.hash = "#/volumes";
+  await screen.findByRole("heading", { name: "Volumes" });
+  host.pulling?.({ piece: "end", error: "The registry is gone." });
+  await screen.findByText("nginx was not pulled. The registry is gone.");
+});
+
 test("a pull that fails says why in the engine's words", async () => {
-  await open("images");
-  type(await screen.findByRole<HTMLInputElement>("textbox", { name: "Pull" }), "nowhere");
-  await waitFor(() =>
-    expect(screen.getByRole<HTMLButtonElement>("button", { name: "Pull" }).disabled).toBe(false),
-  );
-  click("Pull");
-  await waitFor(() => expect(host.pulling).not.toBeNull());
+  await pull("nowhere");
   host.pulling?.({ piece: "end", error: "pull access denied for nowhere" });
   expect((await screen.findByRole("alert")).textContent).toContain("access denied");
 });
