@@ -26,3 +26,15 @@ export function restart(app: AppState) {
     act: () => void app.act({ do: "restart" }),
   });
 }
+
+/** Changes what the memory of a suspended VM may not fit, if that is wanted. */
+export function bootNext(app: AppState, changed: readonly string[], act: () => void) {
+  app.ask({
+    title: "Change it while the VM is suspended?",
+    loss:
+      `Its memory may not fit what is changed (${changed.join(", ")}). If it does not, the VM boots when it is used ` +
+      `next, in place of going on: ${LOST}`,
+    yes: "Change",
+    act,
+  });
+}

@@ -287,6 +287,24 @@ test("settings tell the daemon's refusal, and that a restart is needed", async (
   expect(host.done).toEqual([{ do: "restart" }]);
 });
 
+test("what the memory of a suspended VM may not fit is changed after a question", async () => {
+  await open("settings");
+  click("Suspend");
+  await screen.findByText("Suspended");
+  const cpus = await screen.findByRole<HTMLInputElement>("textbox", { name: "CPUs" });
+  cpus.value = "2";
+  cpus.dispatchEvent(new Event("input", { bubbles: true }));
+  await screen.findByText(/1 of which needs a restart/);
+  click("Save");
+  const question = await screen.findByRole("dialog");
+  expect(question.textContent).toMatch(/changed \(CPUs\).*what is in its memory is lost/);
+  const kept = (await host.settings()).find((one) => one.key === "vm.cpus");
+  expect(kept?.value).toBe(4);
+  within(question).getByRole("button", { name: "Change" }).click();
+  await screen.findByText("1 setting saved.");
+  expect(screen.queryByRole("dialog")).toBeNull();
+});
+
 test("what another window changes of the settings is shown, and that it needs a restart", async () => {
   await open("settings");
   const cpus = await screen.findByRole<HTMLInputElement>("textbox", { name: "CPUs" });
