@@ -14,6 +14,8 @@ pub(crate) struct DefaultSocket {
     leads: Leads,
     /// The end of a link.
     to: Option<String>,
+    /// Whether the system makes our link when it boots.
+    after_boot: bool,
 }
 
 /// Whose engine programs find.
@@ -71,6 +73,7 @@ mod tests {
         let found = DefaultSocket {
             leads: Leads::Elsewhere,
             to: Some("/o".into()),
+            after_boot: false,
         };
         assert_eq!(read(answer), Ok(found));
         let answer = br#"{"error": {"code": "missing", "message": "there is no pkexec"}}"#;

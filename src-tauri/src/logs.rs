@@ -110,12 +110,16 @@ impl Log {
         while let Some(piece) = pieces.next().await {
             let mut bytes = piece?;
             let until = Instant::now() + TOGETHER;
+            let mut ended = Ok(());
             while bytes.len() < MOST
+                && ended.is_ok()
                 && let Ok(Some(piece)) = timeout_at(until, pieces.next()).await
             {
-                bytes.extend(piece?);
+                ended = piece.map(|piece| bytes.extend(piece));
             }
+            // What came before the end is not lost with it.
             self.send(&bytes).await?;
+            ended?;
         }
         Ok(())
     }
@@ -162,7 +166,33 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::*;
+    use crate::followed::Followed;
+
+    #[tokio::test]
+    async fn what_came_before_a_failure_is_shown() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = coracle_host_paths::HostPaths::at(home.path().into()).unwrap();
+        let followed = Followed::new(&paths);
+        let (told, mut hears) = mpsc::unbounded_channel();
+        let to = move |piece: LogPiece| {
+            told.send(piece).ok();
+            Ok(())
+        };
+        followed.begin(to, async |page| {
+            let gone = ApiError::new(coracle_daemon_api::ErrorCode::Host, "gone");
+            let pieces = [Ok(b"one\n".to_vec()), Ok(b"two\n".to_vec()), Err(gone)];
+            let mut log = Log {
+                lines: Lines::default(),
+                page,
+            };
+            log.pass(stream::iter(pieces)).await.unwrap_err();
+        });
+        let text = "one\ntwo\n".to_owned();
+        assert_eq!(hears.recv().await, Some(LogPiece::Text { text }));
+    }
 
     #[test]
     fn no_letter_is_torn() {
@@ -173,6 +203,7 @@ mod tests {
         assert_eq!(lines.rest().as_deref(), Some("blau"));
         assert_eq!(lines.rest(), None);
     }
+
     #[test]
     fn a_line_without_an_end_is_not_kept_for_ever() {
         let mut lines = Lines::default();

@@ -48,6 +48,13 @@ export class Pull {
     [this.fetched, this.note] = [null, "The pull was cancelled."];
   }
 
+  /** What a pull that is over has left is not for the next who looks; why it failed is. */
+  tidy() {
+    if (this.fetched !== null) return;
+    this.layers.clear();
+    this.note = "";
+  }
+
   private take(piece: PullPiece) {
     if (piece.piece === "layer") this.layers.set(piece.id, piece);
     else if (piece.piece === "note") this.note = piece.text;

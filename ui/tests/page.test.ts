@@ -345,7 +345,7 @@ test("programs find the engine at the default socket when that is wanted", async
 });
 
 test("a default socket that is another's is told, and stays when root's rights are not given", async () => {
-  host.defaultSocketAt = { leads: "elsewhere", to: "/home/other/docker.sock" };
+  host.defaultSocketAt = { leads: "elsewhere", to: "/home/other/docker.sock", after_boot: false };
   const message = "Root's rights were not given, and nothing was changed.";
   host.turnDefaultSocket = () => Promise.reject({ code: "host", message });
   await open("settings");
@@ -355,6 +355,28 @@ test("a default socket that is another's is told, and stays when root's rights a
   box.click();
   expect((await screen.findByRole("alert")).textContent).toContain("not given");
   expect(box.checked).toBe(false);
+});
+
+test("root's rights that are not given in the end are told wherever somebody is then", async () => {
+  let refuse = (_: unknown) => {};
+  host.turnDefaultSocket = () => new Promise((_, rejected) => (refuse = rejected));
+  await open("settings");
+  (await screen.findByRole("checkbox", { name: "Docker's default socket" })).click();
+  location.hash = "#/volumes";
+  await screen.findByRole("heading", { name: "Volumes" });
+  refuse({ code: "host", message: "Root's rights were not given." });
+  await screen.findByText("Root's rights were not given.");
+});
+
+test("a switch shows what was changed elsewhere when the window is back in front", async () => {
+  await open("settings");
+  const name = "Docker's default socket";
+  const box = await screen.findByRole<HTMLInputElement>("checkbox", { name });
+  await waitFor(() => expect(box.checked).toBe(false));
+  host.defaultSocketAt = { leads: "here", to: "/home/user/docker.sock", after_boot: false };
+  window.dispatchEvent(new Event("focus"));
+  await waitFor(() => expect(box.checked).toBe(true));
+  await screen.findByText(/Until this computer boots again/);
 });
 
 test("the sample's page is told where the sample is", async () => {

@@ -56,8 +56,13 @@ impl DefaultSocket {
     pub(crate) fn look(&self, engine: &Path) -> Result<Found, ApiError> {
         let to = match fs::read_link(&self.link) {
             Ok(to) => Some(to),
-            // A socket or a file, or nothing.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => None,
+            // No link. A socket that nobody listens at is what an engine has left that was stopped.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                if self.is_dead() {
+                    return Ok(self.found(Leads::Nowhere, None, engine));
+                }
+                None
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(self.found(Leads::Nowhere, None, engine));
             }
@@ -79,30 +84,56 @@ impl DefaultSocket {
         }
     }
 
+    /// Whether it is a socket, and nobody listens. An engine's that this user may not reach is not known to be dead.
+    fn is_dead(&self) -> bool {
+        platform::connect(&self.link)
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+            && fs::metadata(&self.link).is_ok_and(|file| platform::is_socket(&file))
+    }
+
+    /// Refuses what [`lead_to`](Self::lead_to) would refuse, as far as this user can know.
+    pub(crate) fn check(&self, engine: &Path) -> Result<(), ApiError> {
+        let found = self.look(engine)?;
+        let is_known = || found.to.is_some() || platform::connect(&self.link).is_ok();
+        match found.leads {
+            Leads::Elsewhere if is_known() => Err(self.taken(found.to)),
+            _ => Ok(()),
+        }
+    }
+
     /// Leads it to an engine, now and after each boot. What is another's stays.
     pub(crate) fn lead_to(&self, engine: &Path) -> Result<(), ApiError> {
         let line = self.line(engine)?;
         let found = self.look(engine)?;
-        match found.leads {
-            Leads::Here => {}
-            Leads::Nowhere => platform::symlink(engine, &self.link)
-                .map_err(|error| self.refused("make", &error))?,
-            Leads::Elsewhere => {
-                let link = self.link.display();
-                let what = found.to.map_or_else(
-                    || "is of another engine: stop and disable that Docker".to_owned(),
-                    |to| format!("leads to {}: remove it", to.display()),
-                );
-                return Err(ApiError::new(
-                    ErrorCode::WrongState,
-                    format!("{link} {what}, then try again"),
-                ));
+        if found.leads == Leads::Elsewhere {
+            return Err(self.taken(found.to));
+        }
+        if let Some(entry) = &self.entry {
+            write(entry, &line).map_err(|error| written(entry, &error))?;
+        }
+        if found.leads == Leads::Here {
+            return Ok(());
+        }
+        let made = removed(&self.link).and_then(|()| platform::symlink(engine, &self.link));
+        made.map_err(|error| {
+            // Not by half.
+            if let Some(entry) = &self.entry {
+                let _ = removed(entry);
             }
-        }
-        match &self.entry {
-            Some(entry) => fs::write(entry, line).map_err(|error| written(entry, &error)),
-            None => Ok(()),
-        }
+            self.refused("make", &error)
+        })
+    }
+
+    fn taken(&self, to: Option<PathBuf>) -> ApiError {
+        let what = to.map_or_else(
+            || "is of another engine: stop and disable that Docker".to_owned(),
+            |to| format!("leads to {}: remove it", to.display()),
+        );
+        let link = self.link.display();
+        ApiError::new(
+            ErrorCode::WrongState,
+            format!("{link} {what}, then try again"),
+        )
     }
 
     /// Takes away what leads to an engine.
@@ -139,8 +170,8 @@ impl DefaultSocket {
                 ),
             )
         })?;
-        // A percent sign begins a specifier.
-        let path = path.replace('%', "%%");
+        // What systemd would read as an escape or a specifier.
+        let path = path.replace('\\', "\\\\").replace('%', "%%");
         // tmpfiles.d wants the folder's own name, and not the one of old.
         let link = self.link.to_string_lossy().replace("/var/run/", "/run/");
         Ok(format!("L {link} - - - - {path}\n"))
@@ -151,6 +182,21 @@ impl DefaultSocket {
             ErrorCode::Host,
             format!("cannot {tried} {}: {error}", self.link.display()),
         )
+    }
+}
+
+/// Everybody may read it, whatever root's mask: users look whether it is theirs.
+fn write(entry: &Path, line: &str) -> io::Result<()> {
+    let part = entry.with_extension("part");
+    fs::write(&part, line)?;
+    platform::let_all_read(&part)?;
+    fs::rename(part, entry)
+}
+
+fn removed(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -168,7 +214,7 @@ fn written(entry: &Path, error: &io::Error) -> ApiError {
 mod tests {
     use super::*;
 
-    const ENGINE: &str = "/home/100% me/.coracle/run/docker.sock";
+    const ENGINE: &str = r"/home/100% D\me/.coracle/run/docker.sock";
 
     fn socket(folder: &tempfile::TempDir) -> DefaultSocket {
         DefaultSocket {
@@ -190,7 +236,7 @@ mod tests {
         assert_eq!(leads(), (Leads::Here, true));
         let line = fs::read_to_string(folder.path().join("entry.conf")).unwrap();
         assert!(
-            line.ends_with(" - - - - /home/100%% me/.coracle/run/docker.sock\n"),
+            line.ends_with(" - - - - /home/100%% D\\\\me/.coracle/run/docker.sock\n"),
             "{line}"
         );
         socket.lead_to(engine).unwrap();
@@ -219,6 +265,30 @@ mod tests {
         assert!(error.message.contains("another engine"), "{error}");
         socket.leave(engine).unwrap();
         assert_eq!(socket.look(engine).unwrap().leads, Leads::Elsewhere);
+    }
+
+    #[test]
+    fn a_socket_is_of_another_engine_for_as_long_as_it_listens() {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, engine) = (socket(&folder), Path::new(ENGINE));
+        let listener = std::os::unix::net::UnixListener::bind(&socket.link).unwrap();
+        for refused in [socket.check(engine), socket.lead_to(engine)] {
+            assert_eq!(refused.unwrap_err().code, ErrorCode::WrongState);
+        }
+        assert!(!folder.path().join("entry.conf").exists());
+        drop(listener);
+        assert_eq!(socket.look(engine).unwrap().leads, Leads::Nowhere);
+        socket.lead_to(engine).unwrap();
+        assert_eq!(socket.look(engine).unwrap().leads, Leads::Here);
+    }
+
+    #[test]
+    fn a_link_that_cannot_be_made_leaves_no_entry() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut socket = socket(&folder);
+        socket.link = folder.path().join("missing/docker.sock");
+        socket.lead_to(Path::new(ENGINE)).unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -14,8 +14,9 @@ pub(crate) use linux::boot_entry;
 pub(crate) use others::boot_entry;
 #[cfg(unix)]
 pub(crate) use unix::{
-    DEFAULT_SOCKET, DOCKER_PLUGINS, EndRequests, TerminalResizes, append_private_file,
-    create_private_file, editor, is_root, probes, process_runs, spawn_detached, symlink,
+    DEFAULT_SOCKET, DOCKER_PLUGINS, EndRequests, TerminalResizes, append_private_file, connect,
+    create_private_file, editor, is_root, is_socket, let_all_read, probes, process_runs,
+    spawn_detached, symlink,
 };
 
 /// A fact about the host for a diagnosis: where it comes from.

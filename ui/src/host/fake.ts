@@ -179,7 +179,7 @@ export function makeFake(search = ""): Fake {
     pulls: [],
     pulling: null,
     atLogin: false,
-    defaultSocketAt: { leads: "nowhere", to: null },
+    defaultSocketAt: { leads: "nowhere", to: null, after_boot: false },
     failNext: null,
     become,
     becomeState,
@@ -231,7 +231,7 @@ export function makeFake(search = ""): Fake {
     defaultSocket: () => Promise.resolve(fake.defaultSocketAt),
     turnDefaultSocket(on) {
       const to = fake.view().status?.engine_socket ?? null;
-      fake.defaultSocketAt = on ? { leads: "here", to } : { leads: "nowhere", to: null };
+      fake.defaultSocketAt = { leads: on ? "here" : "nowhere", to: on ? to : null, after_boot: on };
       return Promise.resolve(fake.defaultSocketAt);
     },
     swarm: () => read(() => swarm.read()),

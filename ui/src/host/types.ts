@@ -403,7 +403,11 @@ leads: Leads,
 /**
  * The end of a link.
  */
-to: string | null, };
+to: string | null, 
+/**
+ * Whether the system makes our link when it boots.
+ */
+after_boot: boolean, };
 
 /**
  * Whose engine programs find.

@@ -1,6 +1,7 @@
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -28,6 +29,21 @@ pub(crate) const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// Whether this program may do everything.
 pub(crate) fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
+}
+
+/// Whether something listens at a socket.
+pub(crate) fn connect(socket: &Path) -> io::Result<()> {
+    UnixStream::connect(socket).map(drop)
+}
+
+/// Whether a file is a socket.
+pub(crate) fn is_socket(file: &Metadata) -> bool {
+    file.file_type().is_socket()
+}
+
+/// Lets everybody read a file, and its owner write it.
+pub(crate) fn let_all_read(file: &Path) -> io::Result<()> {
+    fs::set_permissions(file, Permissions::from_mode(0o644))
 }
 
 /// Starts a program that outlives this one and its terminal: a session of its own,

@@ -86,6 +86,9 @@ async fn change(
     if on && is_there == (true, true) || !on && is_there == (false, false) {
         return Ok(());
     }
+    if on {
+        socket.check(engine)?;
+    }
     as_root(engine, on).await
 }
 
@@ -163,7 +166,7 @@ fn text(found: &Found) -> String {
             };
             format!("{socket} leads to this engine{lasts}.")
         }
-        (Leads::Nowhere, _) => format!("There is no {socket}."),
+        (Leads::Nowhere, _) => format!("No engine is at {socket}."),
         (Leads::Elsewhere, Some(to)) => format!("{socket} leads to {}.", to.display()),
         (Leads::Elsewhere, None) => format!("{socket} is another engine's."),
     }
