@@ -169,6 +169,13 @@ mod tests {
             sleeper.env("PATH", path).env(mark(which), "x").spawn()
         };
         let (mut marked, mut other) = (sleeper(1).unwrap(), sleeper(2).unwrap());
+        // A spawn returns a moment before the new program's environment can be read.
+        for process in [&marked, &other] {
+            let environ = format!("/proc/{}/environ", process.id());
+            while !std::fs::read_to_string(&environ).unwrap().contains(MARK) {
+                std::thread::yield_now();
+            }
+        }
         let script = hanging_up(&format!("{}=x", mark(1)));
         let mut shell = Command::new("/bin/sh");
         shell.env("PATH", "/nowhere").args(["-c", &script]);
