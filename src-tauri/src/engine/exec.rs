@@ -151,6 +151,7 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::path::Path;
     use std::process::Command;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -170,9 +171,11 @@ mod tests {
         };
         let (mut marked, mut other) = (sleeper(1).unwrap(), sleeper(2).unwrap());
         // A spawn returns a moment before the new program's environment can be read.
+        let begun = Instant::now();
         for process in [&marked, &other] {
             let environ = format!("/proc/{}/environ", process.id());
             while !std::fs::read_to_string(&environ).unwrap().contains(MARK) {
+                assert!(begun.elapsed() < Duration::from_secs(10), "{environ}");
                 std::thread::yield_now();
             }
         }
