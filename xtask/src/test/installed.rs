@@ -182,8 +182,13 @@ fn prepare(root: &Root, release: &Release, package: &Path) -> Result<Vec<String>
         "apt-get satisfy -qy --no-install-recommends '{}'",
         needs.trim()
     ))?;
-    // Systemd's, which a desktop has.
-    root.run("mkdir -p /etc/tmpfiles.d")?;
+    // What a desktop has: systemd's folder, and a user who may become root.
+    root.run(&format!(
+        "mkdir -p /etc/tmpfiles.d
+         apt-get install -qy --no-install-recommends sudo
+         echo '{} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/user",
+        root::USER
+    ))?;
     root.files()
 }
 
@@ -252,6 +257,14 @@ fn default_socket(root: &Root, with_vm: bool) -> Result<()> {
     }
     // Nothing is left to ask root for.
     root.login("coracle default-socket on")?;
+    // In a terminal sudo asks, and root's part is a copy of the command.
+    for (verb, leads) in [("off", "nowhere"), ("on", "here")] {
+        root.login(&format!(
+            "script --quiet --return --command 'coracle default-socket {verb}' /dev/null"
+        ))?;
+        let found = root.login("coracle default-socket status --json")?;
+        ensure!(found.contains(&format!("\"{leads}\"")), "{found}");
+    }
     if with_vm {
         root.login("docker --host unix:///var/run/docker.sock version")?;
     }
