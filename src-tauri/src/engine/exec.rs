@@ -163,9 +163,11 @@ mod tests {
         }
         let mark = |which| format!("{MARK}_{}_{which}", std::process::id());
         let sleeper = |which| {
-            let mut sleeper = Command::new("sleep");
+            let mut sleeper = Command::new("env");
+            // What nohup starts ignores the signal, and so would these.
+            sleeper.args(["--default-signal=HUP", "sleep", "20"]);
             // A line end in a variable before it, as people have.
-            sleeper.env_clear().arg("20").env("A", "1\n2");
+            sleeper.env_clear().env("A", "1\n2");
             let path = std::env::var_os("PATH").unwrap_or_default();
             sleeper.env("PATH", path).env(mark(which), "x").spawn()
         };
@@ -173,9 +175,10 @@ mod tests {
         // A spawn returns a moment before the new program's environment can be read.
         let begun = Instant::now();
         for process in [&marked, &other] {
-            let environ = format!("/proc/{}/environ", process.id());
-            while !std::fs::read_to_string(&environ).unwrap().contains(MARK) {
-                assert!(begun.elapsed() < Duration::from_secs(10), "{environ}");
+            let read =
+                |file| std::fs::read_to_string(format!("/proc/{}/{file}", process.id())).unwrap();
+            while read("comm") != "sleep\n" || !read("environ").contains(MARK) {
+                assert!(begun.elapsed() < Duration::from_secs(10));
                 std::thread::yield_now();
             }
         }
