@@ -57,6 +57,42 @@ test("a log keeps its last lines, without colours", () => {
   expect(all(lines)).not.toContain("red");
 });
 
+test("each line is found again in what came in pieces of any size", () => {
+  const lines = new LogLines();
+  let next = 0;
+  for (const count of [1, 3, 5000, 2, KEPT, 7, 30_000, 1, 1]) {
+    const some = Array.from({ length: count }, () => `line ${next++}\n`);
+    // The last line of some has no end.
+    lines.add(some.join("").slice(0, count === 7 ? -1 : undefined));
+  }
+  expect(lines.total).toBeGreaterThanOrEqual(KEPT);
+  const first = next - lines.total;
+  const kept = Array.from({ length: lines.total }, (_, row) => `line ${first + row}`);
+  expect(all(lines)).toEqual(kept);
+  lines.search("E 12");
+  expect(all(lines)).toEqual(kept.filter((line) => line.includes("e 12")));
+  // What goes is found no more.
+  lines.add("another\n".repeat(KEPT));
+  expect(lines.total).toBe(KEPT);
+  expect(all(lines)).toEqual([]);
+  lines.search("");
+  expect(lines.shown().slice(0, 2)).toEqual(["another", "another"]);
+});
+
+test("what is searched for are letters and no pattern", () => {
+  const lines = new LogLines();
+  lines.add("GET /a.b?c=[1]\n\nGET /axb\na.b a.b\n");
+  for (const [wanted, found] of [
+    ["a.b", ["GET /a.b?c=[1]", "a.b a.b"]],
+    ["?C=[1]", ["GET /a.b?c=[1]"]],
+    ["get", ["GET /a.b?c=[1]", "GET /axb"]],
+    ["^", []],
+  ] as const) {
+    lines.search(wanted);
+    expect(all(lines)).toEqual(found);
+  }
+});
+
 test("a search finds in what is there and in what comes", () => {
   const lines = new LogLines();
   const before = lines.shown();
