@@ -180,46 +180,44 @@ mod tests {
         Mood::Error,
     ];
 
+    fn still() -> impl Iterator<Item = Icon> {
+        let shades = [Shade::OnDark, Shade::OnLight];
+        let of = move |mood| {
+            shades.map(|shade| Icon {
+                mood,
+                frame: 0,
+                shade,
+            })
+        };
+        MOODS.into_iter().flat_map(of)
+    }
+
     #[test]
     fn every_state_and_shade_looks_different() {
         let mut seen = HashSet::new();
-        for mood in MOODS {
-            for shade in [Shade::OnDark, Shade::OnLight] {
-                let icon = Icon {
-                    mood,
-                    frame: 0,
-                    shade,
-                };
-                let pixels = icon.rgba();
-                assert_eq!(pixels.len(), (SIZE * SIZE * 4) as usize);
-                assert!(
-                    pixels
-                        .chunks(4)
-                        .any(|pixel| pixel[3] == 255 || pixel[3] == 120)
-                );
-                assert!(seen.insert(pixels), "{icon:?}");
-            }
+        for icon in still() {
+            let pixels = icon.rgba();
+            assert_eq!(pixels.len(), (SIZE * SIZE * 4) as usize);
+            assert!(
+                pixels
+                    .chunks(4)
+                    .any(|pixel| pixel[3] == 255 || pixel[3] == FAINT)
+            );
+            assert!(seen.insert(pixels), "{icon:?}");
         }
     }
 
     #[test]
     fn every_icon_is_seen_on_every_ground() {
         let brightness = |pixel: &[u8]| u32::from(pixel[0]) + u32::from(pixel[1]);
-        for mood in MOODS {
-            for shade in [Shade::OnDark, Shade::OnLight] {
-                let icon = Icon {
-                    mood,
-                    frame: 0,
-                    shade,
-                };
-                let pixels = icon.rgba();
-                let much = || pixels.chunks(4).filter(|pixel| pixel[3] > 70);
-                // Of 1936; a dot alone is no boat.
-                let light = much().filter(|pixel| brightness(pixel) > 400).count();
-                let dark = much().filter(|pixel| brightness(pixel) < 200).count();
-                assert!(light > 120, "{icon:?}: {light}");
-                assert!(dark > 120, "{icon:?}: {dark}");
-            }
+        for icon in still() {
+            let pixels = icon.rgba();
+            let much = || pixels.chunks(4).filter(|pixel| pixel[3] > 70);
+            // Of 1936; a dot alone is no boat.
+            let light = much().filter(|pixel| brightness(pixel) > 400).count();
+            let dark = much().filter(|pixel| brightness(pixel) < 200).count();
+            assert!(light > 120, "{icon:?}: {light}");
+            assert!(dark > 120, "{icon:?}: {dark}");
         }
     }
 
