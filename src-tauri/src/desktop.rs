@@ -18,7 +18,7 @@ use crate::followed::Followed;
 use crate::terminal::Terminals;
 use crate::tray::menu::Choice;
 use crate::view::View;
-use crate::{commands, daemon, notices, platform};
+use crate::{commands, daemon, launch, notices, platform};
 
 /// The one window.
 const WINDOW: &str = "dashboard";
@@ -250,7 +250,7 @@ impl Gui for Desktop {
 
     fn browse(&mut self, port: u16) -> Result<(), ApiError> {
         let page = format!("http://localhost:{port}/");
-        open::that_detached(&page)
+        launch::open(&page)
             .map_err(|error| ApiError::host(format!("no browser opens {page}"), &error))
     }
 

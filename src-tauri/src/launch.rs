@@ -1,9 +1,11 @@
 //! Other programs: the `coracle` command beside this one, which knows how to start a daemon that does not run and
 //! what a report needs, and the person's editor.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::process::{self, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{io, thread};
 
 use coracle_daemon_api::{ApiError, ErrorCode, Progress};
 use coracle_host_paths::running_program;
@@ -11,13 +13,14 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::daemon::sentence;
+use crate::platform;
 
 /// Starts daemon and VM; `each` sees every line of progress.
 pub(crate) async fn start(mut each: impl FnMut(&Progress)) -> Result<(), ApiError> {
     let program = program()?;
     let cannot =
         |error: &std::io::Error| ApiError::host(format!("cannot run {}", program.display()), error);
-    let mut child = Command::new(&program)
+    let mut child = Command::from(command(&program))
         .args(["start", "--json"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -58,7 +61,7 @@ pub(crate) async fn diagnose() -> Result<(), ApiError> {
     let folder = coracle_host_paths::user_home().unwrap_or_else(std::env::temp_dir);
     let file = folder.join(format!("coracle-diagnose-{now}.tar"));
     run(&["diagnose", "--output", &file.to_string_lossy()]).await?;
-    open::that_detached(&folder).map_err(|error| {
+    open(&folder).map_err(|error| {
         let message = format!(
             "{} is ready, but no program shows the folder",
             file.display()
@@ -86,7 +89,7 @@ async fn run(arguments: &[&str]) -> Result<(), ApiError> {
 
 async fn output(arguments: &[&str]) -> Result<Output, ApiError> {
     let program = program()?;
-    Command::new(&program)
+    Command::from(command(&program))
         .args(arguments)
         .stdin(Stdio::null())
         .output()
@@ -98,7 +101,7 @@ async fn output(arguments: &[&str]) -> Result<Output, ApiError> {
 pub(crate) fn edit(folder: &Path, written: &Path) -> Result<(), ApiError> {
     let opened = EDITORS
         .iter()
-        .any(|editor| open::with_detached(folder, *editor).is_ok());
+        .any(|editor| first_that_starts(vec![open::with_command(folder, *editor)]).is_ok());
     opened.then_some(()).ok_or_else(|| {
         let message = format!(
             "The configuration is in {}, but no editor was found to open it: install VS Code's command `code`, or \
@@ -107,6 +110,63 @@ pub(crate) fn edit(folder: &Path, written: &Path) -> Result<(), ApiError> {
         );
         ApiError::new(ErrorCode::Missing, message)
     })
+}
+
+/// Another program, in the environment that this one was started in.
+pub(crate) fn command(program: &Path) -> process::Command {
+    as_started(process::Command::new(program))
+}
+
+/// Opens a page or a folder with the program that the person has for it, and that outlives this one.
+pub(crate) fn open(target: impl AsRef<OsStr>) -> io::Result<()> {
+    first_that_starts(open::commands(target))
+}
+
+/// What fails does so within this. A program that shows something may stay for hours.
+const FAILS_WITHIN: Duration = Duration::from_millis(250);
+
+/// Starts the first of these that does not fail at once. Fails with why the last did.
+fn first_that_starts(commands: Vec<process::Command>) -> io::Result<()> {
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for command in commands {
+        match starts(as_started(command)) {
+            Ok(()) => return Ok(()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn starts(mut command: process::Command) -> io::Result<()> {
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::null());
+    command.stderr(Stdio::null());
+    // A Ctrl-C in the terminal of this program is not for the other.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.spawn()?;
+    let until = Instant::now() + FAILS_WITHIN;
+    loop {
+        match child.try_wait()? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => {
+                let program = command.get_program().to_string_lossy();
+                return Err(io::Error::other(format!("{program}: {status}")));
+            }
+            None if Instant::now() < until => thread::sleep(Duration::from_millis(5)),
+            None => break,
+        }
+    }
+    // Whoever has started a process takes its end.
+    thread::spawn(move || child.wait());
+    Ok(())
+}
+
+fn as_started(mut command: process::Command) -> process::Command {
+    for own in platform::own_variables() {
+        command.env_remove(own);
+    }
+    command
 }
 
 /// Editors that read `launch.json`.
@@ -127,4 +187,30 @@ fn program() -> Result<PathBuf, ApiError> {
             program.display()
         ),
     ))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> process::Command {
+        let mut shell = process::Command::new("/bin/sh");
+        shell.args(["-c", script]);
+        shell
+    }
+
+    #[test]
+    fn what_fails_at_once_leaves_it_to_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = folder.path().join("opened");
+        let writes = format!("touch '{}'", opened.display());
+        let missing = process::Command::new("/nonexistent/opener");
+        first_that_starts(vec![missing, shell("exit 3"), shell(&writes)]).unwrap();
+        assert!(opened.exists());
+        let never = format!("touch '{}/again'", folder.path().display());
+        first_that_starts(vec![shell("exec sleep 2"), shell(&never)]).unwrap();
+        assert!(!folder.path().join("again").exists(), "a second program opened it");
+        let failed = first_that_starts(vec![shell("exit 3")]).unwrap_err();
+        assert!(failed.to_string().contains('3'), "{failed}");
+    }
 }

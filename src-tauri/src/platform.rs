@@ -8,8 +8,8 @@ mod others;
 mod unix;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{autostart_command, check_desktop, spare_memory};
+pub(crate) use linux::{autostart_command, check_desktop, own_variables, spare_memory};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use others::{autostart_command, check_desktop, spare_memory};
+pub(crate) use others::{autostart_command, check_desktop, own_variables, spare_memory};
 #[cfg(unix)]
 pub(crate) use unix::{connect, told_to_end};

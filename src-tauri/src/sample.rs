@@ -9,6 +9,7 @@ use coracle_host_paths::find_program;
 use tokio::process::Command;
 
 use crate::daemon::sentence;
+use crate::launch;
 
 /// The files below the folder.
 const FILES: [(&str, &str); 2] = [
@@ -103,7 +104,7 @@ struct Docker<'a> {
 
 impl Docker<'_> {
     async fn run(&self, arguments: &[&str]) -> Result<Output, ApiError> {
-        let ran = Command::new(self.program)
+        let ran = Command::from(launch::command(self.program))
             .args(arguments)
             .current_dir(self.folder)
             .env("DOCKER_HOST", format!("unix://{}", self.socket.display()))

@@ -11,25 +11,50 @@ const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007]*\u0007)|\r/g;
 // What means something in a regular expression.
 const SPECIAL = /[.*+?^${}()|[\]\\]/g;
 
-/** Lines that came together, in one string: a string for each would take as much again as its letters. */
+/** Lines that came together. */
 interface Piece {
   /** The number of the first, counted from the log's beginning. */
   first: number;
-  /** Each line with its end. */
-  text: string;
+  /** Each line with its end. A piece that takes no more lines is bytes: no other form of so many is as small. */
+  content: string | Uint8Array;
   /** Where each line begins. */
+  starts: ArrayLike<number>;
+}
+
+/** The piece that takes the next lines. */
+interface Open extends Piece {
+  content: string;
   starts: number[];
 }
 
 /** Letters from which on what comes is a piece of its own. */
 const PIECE = 16_384;
 
+const LINE_END = "\n".charCodeAt(0);
+
+const ENCODER = new TextEncoder();
+// A line may begin with the letter that marks a file's beginning.
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function text({ content }: Piece, from: number, to = content.length): string {
+  return typeof content === "string"
+    ? content.slice(from, to)
+    : DECODER.decode(content.subarray(from, to));
+}
+
+function closed(piece: Open): Piece {
+  const content = ENCODER.encode(piece.content);
+  const starts = new Uint32Array(piece.starts.length);
+  for (let line = 1; line < starts.length; line++)
+    starts[line] = content.indexOf(LINE_END, starts[line - 1]) + 1;
+  return { first: piece.first, content, starts };
+}
+
 export class LogLines {
   private pieces: Piece[] = [];
+  private open: Open = { first: 0, content: "", starts: [] };
   /** How many lines there were that are not kept any more. */
   private gone = 0;
-  /** The number of the line that comes next. */
-  private next = 0;
   /** Finds what is wanted, without a copy of each line. */
   private wanted: RegExp | null = null;
   /** Numbers of the lines with it. */
@@ -40,38 +65,29 @@ export class LogLines {
     const plain = text.replace(ESCAPES, "");
     if (plain === "") return;
     const whole = plain.endsWith("\n") ? plain : `${plain}\n`;
-    const piece = this.open();
+    const piece = this.open;
     const from = piece.starts.length;
     for (let at = 0; at < whole.length; at = whole.indexOf("\n", at) + 1)
-      piece.starts.push(piece.text.length + at);
-    piece.text += whole;
-    this.next = piece.first + piece.starts.length;
+      piece.starts.push(piece.content.length + at);
+    piece.content += whole;
     this.find(piece, from);
-    // A tenth at once, because what is kept of a piece is copied.
+    if (piece.content.length >= PIECE) {
+      this.pieces.push(closed(piece));
+      this.open = { first: this.next, content: "", starts: [] };
+    }
+    // A tenth at once, because all that was found is looked through.
     if (this.total > KEPT * 1.1) this.forget();
   }
 
-  /** The piece that takes the next lines. */
-  private open(): Piece {
-    const last = this.pieces.at(-1);
-    if (last && last.text.length < PIECE) return last;
-    const piece = { first: this.next, text: "", starts: [] };
-    this.pieces.push(piece);
-    return piece;
+  /** The number of the line that comes next. */
+  private get next(): number {
+    return this.open.first + this.open.starts.length;
   }
 
   private forget() {
     this.gone = this.next - KEPT;
-    const whole = this.pieces.findIndex(({ first, starts }) => first + starts.length > this.gone);
-    this.pieces.splice(0, whole);
-    const piece = this.pieces[0];
-    if (piece && piece.first < this.gone) {
-      const starts = piece.starts.slice(this.gone - piece.first);
-      const from = starts[0] ?? 0;
-      piece.text = piece.text.slice(from);
-      piece.starts = starts.map((start) => start - from);
-      piece.first = this.gone;
-    }
+    const kept = this.pieces.findIndex(({ first, starts }) => first + starts.length > this.gone);
+    this.pieces.splice(0, kept < 0 ? this.pieces.length : kept);
     this.found = this.found.filter((line) => line >= this.gone);
   }
 
@@ -79,19 +95,24 @@ export class LogLines {
   search(text: string) {
     this.wanted = text === "" ? null : new RegExp(text.replace(SPECIAL, "\\$&"), "gi");
     this.found = [];
-    for (const piece of this.pieces) this.find(piece, 0);
+    for (const piece of [...this.pieces, this.open])
+      this.find(piece, Math.max(0, this.gone - piece.first));
   }
 
   /** Notes the lines of a piece, from one on, that have the wanted text. */
-  private find({ first, text, starts }: Piece, from: number) {
-    const wanted = this.wanted;
-    if (!wanted) return;
-    wanted.lastIndex = starts[from] ?? text.length;
-    for (let line = from; wanted.test(text); line++) {
+  private find(piece: Piece, from: number) {
+    const { wanted } = this;
+    const start = piece.starts[from];
+    if (!wanted || start === undefined) return;
+    const lines = text(piece, start);
+    let line = piece.first + from;
+    let end = lines.indexOf("\n");
+    wanted.lastIndex = 0;
+    while (wanted.test(lines)) {
       // It has stopped behind what it found, which has no line end.
-      while ((starts[line + 1] ?? text.length) < wanted.lastIndex) line++;
-      this.found.push(first + line);
-      wanted.lastIndex = starts[line + 1] ?? text.length;
+      for (; end < wanted.lastIndex; line++) end = lines.indexOf("\n", end + 1);
+      this.found.push(line);
+      wanted.lastIndex = end + 1;
     }
   }
 
@@ -112,17 +133,18 @@ export class LogLines {
 
   /** By its number; empty if it is gone. */
   private line(number: number): string {
-    let [low, high] = [0, this.pieces.length - 1];
+    let [low, high] = [0, this.pieces.length];
     while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.pieces[middle]!.first <= number) low = middle;
-      else high = middle - 1;
+      const middle = (low + high) >> 1;
+      const { first, starts } = this.pieces[middle]!;
+      if (first + starts.length <= number) low = middle + 1;
+      else high = middle;
     }
-    const piece = this.pieces[low];
-    const start = piece?.starts[number - piece.first];
-    if (!piece || start === undefined) return "";
-    const end = piece.starts[number - piece.first + 1] ?? piece.text.length;
-    return piece.text.slice(start, end - 1);
+    const piece = this.pieces[low] ?? this.open;
+    const start = piece.starts[number - piece.first];
+    if (start === undefined) return "";
+    const end = piece.starts[number - piece.first + 1] ?? piece.content.length;
+    return text(piece, start, end - 1);
   }
 
   get total(): number {

@@ -79,6 +79,23 @@ test("each line is found again in what came in pieces of any size", () => {
   expect(lines.shown().slice(0, 2)).toEqual(["another", "another"]);
 });
 
+test("letters of any alphabet are found and shown as they came", () => {
+  const lines = new LogLines();
+  const some = ["\ufeffnaïve", "日本語 12", "🦀 crab", "", "Ω 12"];
+  // More than one piece of them.
+  for (let time = 0; time < 2000; time++) lines.add(`${some.join("\n")}\n`);
+  expect(all(lines)).toEqual(Array.from({ length: 2000 }, () => some).flat());
+  for (const [wanted, found] of [
+    [" 12", ["日本語 12", "Ω 12"]],
+    ["ω", ["Ω 12"]],
+    ["🦀", ["🦀 crab"]],
+    ["Ï", ["\ufeffnaïve"]],
+  ] as const) {
+    lines.search(wanted);
+    expect(all(lines)).toEqual(Array.from({ length: 2000 }, () => found).flat());
+  }
+});
+
 test("what is searched for are letters and no pattern", () => {
   const lines = new LogLines();
   lines.add("GET /a.b?c=[1]\n\nGET /axb\na.b a.b\n");

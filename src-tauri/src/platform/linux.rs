@@ -1,14 +1,43 @@
 use std::env;
 use std::path::Path;
+use std::sync::OnceLock;
 
-/// Has WebKit draw without the graphics card, unless the user says otherwise: the page moves little, and
-/// a third of the window's memory is the card's driver and its surfaces. No thread may run yet.
+/// What has GDK and WebKit leave the graphics card alone. Each of the two opens its driver otherwise, even where nothing
+/// is drawn with it. The page's process opens it all the same.
+const WITHOUT_CARD: [(&str, &str); 4] = [
+    (SWITCH, "1"),
+    ("WEBKIT_DISABLE_DMABUF_RENDERER", "1"),
+    // Any file ends the search for the card's.
+    ("WEBKIT_WEB_RENDER_DEVICE_FILE", "/dev/null"),
+    ("GDK_GL", "disable"),
+];
+
+/// WebKit's own, by which a user says that pages are drawn with the card.
+const SWITCH: &str = "WEBKIT_DISABLE_COMPOSITING_MODE";
+
+/// Variables that this program has set for itself.
+static OWN: OnceLock<Vec<&'static str>> = OnceLock::new();
+
+/// Has the app draw without the graphics card, unless the user says otherwise: the page moves little, and a third of
+/// the window's memory is the card's driver and its surfaces. No thread may run yet.
 pub(crate) fn spare_memory() {
-    const SWITCH: &str = "WEBKIT_DISABLE_COMPOSITING_MODE";
-    if env::var_os(SWITCH).is_none() {
-        // SAFETY: the caller is the only thread, so nobody reads the environment meanwhile.
-        unsafe { env::set_var(SWITCH, "1") };
+    if env::var_os(SWITCH).is_some() {
+        return;
     }
+    let mut own = Vec::new();
+    for (name, value) in WITHOUT_CARD {
+        if env::var_os(name).is_none() {
+            // SAFETY: the caller is the only thread, so nobody reads the environment meanwhile.
+            unsafe { env::set_var(name, value) };
+            own.push(name);
+        }
+    }
+    let _ = OWN.set(own);
+}
+
+/// What this program has set for itself and no other should get.
+pub(crate) fn own_variables() -> &'static [&'static str] {
+    OWN.get().map_or(&[], Vec::as_slice)
 }
 
 /// Fails with a sentence where there is no screen to show anything on.
