@@ -125,25 +125,24 @@ pub(crate) fn open(target: impl AsRef<OsStr>) -> io::Result<()> {
 /// What fails does so within this. A program that shows something may stay for hours.
 const FAILS_WITHIN: Duration = Duration::from_millis(250);
 
-/// Starts the first of these that does not fail at once. Fails with why the last did.
+/// Starts the first of these that does not fail at once. Fails with why the last did of those that are installed.
 fn first_that_starts(commands: Vec<process::Command>) -> io::Result<()> {
-    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    let mut why = io::Error::from(io::ErrorKind::NotFound);
     for command in commands {
         match starts(as_started(command)) {
             Ok(()) => return Ok(()),
-            Err(error) => last = error,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => why = error,
         }
     }
-    Err(last)
+    Err(why)
 }
 
 fn starts(mut command: process::Command) -> io::Result<()> {
     command.stdin(Stdio::null());
     command.stdout(Stdio::null());
     command.stderr(Stdio::null());
-    // A Ctrl-C in the terminal of this program is not for the other.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    platform::set_apart(&mut command);
     let mut child = command.spawn()?;
     let until = Instant::now() + FAILS_WITHIN;
     loop {
@@ -189,7 +188,7 @@ fn program() -> Result<PathBuf, ApiError> {
     ))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -204,13 +203,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let opened = folder.path().join("opened");
         let writes = format!("touch '{}'", opened.display());
-        let missing = process::Command::new("/nonexistent/opener");
-        first_that_starts(vec![missing, shell("exit 3"), shell(&writes)]).unwrap();
+        let missing = || process::Command::new("/nonexistent/opener");
+        first_that_starts(vec![missing(), shell("exit 3"), shell(&writes)]).unwrap();
         assert!(opened.exists());
         let never = format!("touch '{}/again'", folder.path().display());
         first_that_starts(vec![shell("exec sleep 2"), shell(&never)]).unwrap();
-        assert!(!folder.path().join("again").exists(), "a second program opened it");
-        let failed = first_that_starts(vec![shell("exit 3")]).unwrap_err();
+        assert!(
+            !folder.path().join("again").exists(),
+            "a second program opened it"
+        );
+        let failed = first_that_starts(vec![shell("exit 3"), missing()]).unwrap_err();
         assert!(failed.to_string().contains('3'), "{failed}");
+        let failed = first_that_starts(vec![missing()]).unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::NotFound);
     }
 }

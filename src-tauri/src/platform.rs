@@ -12,4 +12,4 @@ pub(crate) use linux::{autostart_command, check_desktop, own_variables, spare_me
 #[cfg(not(target_os = "linux"))]
 pub(crate) use others::{autostart_command, check_desktop, own_variables, spare_memory};
 #[cfg(unix)]
-pub(crate) use unix::{connect, told_to_end};
+pub(crate) use unix::{connect, set_apart, told_to_end};

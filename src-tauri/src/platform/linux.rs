@@ -2,16 +2,15 @@ use std::env;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// What has GDK and WebKit leave the graphics card alone, and spare the memory of code that runs for a second in a day.
-/// Each of the two opens the card's driver otherwise, even where nothing is drawn with it. (The page's process opens it
-/// all the same.)
+/// What has GDK and WebKit leave the graphics card alone, of which each opens the driver otherwise, even where nothing is
+/// drawn with it. (The page's process opens it all the same.)
 const SPARING: [(&str, &str); 5] = [
     (SWITCH, "1"),
     ("WEBKIT_DISABLE_DMABUF_RENDERER", "1"),
     // Any file ends the search for the card's.
     ("WEBKIT_WEB_RENDER_DEVICE_FILE", "/dev/null"),
     ("GDK_GL", "disable"),
-    // The page's scripts are compiled once, and not again and again for speed.
+    // The page's scripts run for moments: what would optimise them takes more than it gives.
     ("JSC_useDFGJIT", "0"),
 ];
 

@@ -65,7 +65,11 @@ impl<'a> Desktop<'a> {
         for (name, noted) in [("xdg-open", "opened"), ("code", "edited")] {
             let program = folder.join(name);
             let noted = folder.join(noted);
-            let script = format!("#!/bin/sh\necho \"$1\" >>{}\n", noted.display());
+            // What the app sets for itself must not reach them.
+            let script = format!(
+                "#!/bin/sh\necho \"$1$GDK_GL$WEBKIT_DISABLE_COMPOSITING_MODE\" >>{}\n",
+                noted.display()
+            );
             fs::write(&program, script)?;
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         }
