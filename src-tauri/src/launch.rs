@@ -1,5 +1,5 @@
-//! Other programs: the `coracle` command beside this one, which knows how to start a daemon that does not run and
-//! what a report needs, and the person's editor.
+//! Other programs, each in the environment that this one was started in: the `coracle` command beside it, which knows how
+//! to start a daemon that does not run and what a report needs, and what the person has for pages, folders and code.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -99,61 +99,70 @@ async fn output(arguments: &[&str]) -> Result<Output, ApiError> {
 
 /// Opens a folder in the person's editor, for the configuration that was `written` for it.
 pub(crate) fn edit(folder: &Path, written: &Path) -> Result<(), ApiError> {
-    let opened = EDITORS
-        .iter()
-        .any(|editor| first_that_starts(vec![open::with_command(folder, *editor)]).is_ok());
-    opened.then_some(()).ok_or_else(|| {
+    let editors = EDITORS.map(|editor| open::with_command(folder, editor));
+    first_that_starts(editors, FAILS_WITHIN).map_err(|error| {
+        let written = written.display();
+        if error.kind() != io::ErrorKind::NotFound {
+            return ApiError::host(
+                format!("the configuration is in {written}, but the editor does not open it"),
+                &error,
+            );
+        }
         let message = format!(
-            "The configuration is in {}, but no editor was found to open it: install VS Code's command `code`, or \
-             open the folder yourself.",
-            written.display()
+            "The configuration is in {written}, but no editor was found to open it: install VS Code's command `code`, \
+             or open the folder yourself."
         );
         ApiError::new(ErrorCode::Missing, message)
     })
 }
 
-/// Another program, in the environment that this one was started in.
+/// Another program.
 pub(crate) fn command(program: &Path) -> process::Command {
-    as_started(process::Command::new(program))
+    without(process::Command::new(program), platform::own_variables())
 }
 
 /// Opens a page or a folder with the program that the person has for it, and that outlives this one.
 pub(crate) fn open(target: impl AsRef<OsStr>) -> io::Result<()> {
-    first_that_starts(open::commands(target))
+    first_that_starts(open::commands(target), FAILS_WITHIN)
 }
 
 /// What fails does so within this. A program that shows something may stay for hours.
 const FAILS_WITHIN: Duration = Duration::from_millis(250);
 
-/// Starts the first of these that does not fail at once. Fails with why the last did of those that are installed.
-fn first_that_starts(commands: Vec<process::Command>) -> io::Result<()> {
-    let mut why = io::Error::from(io::ErrorKind::NotFound);
+/// Starts the first of these that does not fail within a time. Fails with why the first did of those that are
+/// installed: it is the desktop's own.
+fn first_that_starts(
+    commands: impl IntoIterator<Item = process::Command>,
+    within: Duration,
+) -> io::Result<()> {
+    let mut why = None;
     for command in commands {
-        match starts(as_started(command)) {
+        match starts(without(command, platform::own_variables()), within) {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => why = error,
+            Err(error) => why = why.or(Some(error)),
         }
     }
-    Err(why)
+    let missing = || io::Error::new(io::ErrorKind::NotFound, "no program for it is installed");
+    Err(why.unwrap_or_else(missing))
 }
 
-fn starts(mut command: process::Command) -> io::Result<()> {
+fn starts(mut command: process::Command, within: Duration) -> io::Result<()> {
     command.stdin(Stdio::null());
     command.stdout(Stdio::null());
     command.stderr(Stdio::null());
     platform::set_apart(&mut command);
     let mut child = command.spawn()?;
-    let until = Instant::now() + FAILS_WITHIN;
-    loop {
-        match child.try_wait()? {
-            Some(status) if status.success() => return Ok(()),
-            Some(status) => {
+    let until = Instant::now() + within;
+    while Instant::now() < until {
+        match child.try_wait() {
+            Ok(None) => thread::sleep(Duration::from_millis(5)),
+            Ok(Some(status)) if !status.success() => {
                 let program = command.get_program().to_string_lossy();
                 return Err(io::Error::other(format!("{program}: {status}")));
             }
-            None if Instant::now() < until => thread::sleep(Duration::from_millis(5)),
-            None => break,
+            // It has started, even if its end is not told.
+            Ok(Some(_)) | Err(_) => return Ok(()),
         }
     }
     // Whoever has started a process takes its end.
@@ -161,9 +170,9 @@ fn starts(mut command: process::Command) -> io::Result<()> {
     Ok(())
 }
 
-fn as_started(mut command: process::Command) -> process::Command {
-    for own in platform::own_variables() {
-        command.env_remove(own);
+fn without(mut command: process::Command, variables: &[&str]) -> process::Command {
+    for name in variables {
+        command.env_remove(name);
     }
     command
 }
@@ -198,23 +207,41 @@ mod tests {
         shell
     }
 
+    fn missing() -> process::Command {
+        process::Command::new("/nonexistent/opener")
+    }
+
+    /// More than a program needs to fail on a busy host.
+    const LONG: Duration = Duration::from_secs(20);
+
     #[test]
-    fn what_fails_at_once_leaves_it_to_the_next() {
+    fn what_fails_leaves_it_to_the_next() {
         let folder = tempfile::tempdir().unwrap();
         let opened = folder.path().join("opened");
         let writes = format!("touch '{}'", opened.display());
-        let missing = || process::Command::new("/nonexistent/opener");
-        first_that_starts(vec![missing(), shell("exit 3"), shell(&writes)]).unwrap();
+        first_that_starts([missing(), shell("exit 3"), shell(&writes)], LONG).unwrap();
         assert!(opened.exists());
-        let never = format!("touch '{}/again'", folder.path().display());
-        first_that_starts(vec![shell("exec sleep 2"), shell(&never)]).unwrap();
-        assert!(
-            !folder.path().join("again").exists(),
-            "a second program opened it"
-        );
-        let failed = first_that_starts(vec![shell("exit 3"), missing()]).unwrap_err();
-        assert!(failed.to_string().contains('3'), "{failed}");
-        let failed = first_that_starts(vec![missing()]).unwrap_err();
+        let failed =
+            first_that_starts([missing(), shell("exit 3"), shell("exit 4")], LONG).unwrap_err();
+        assert!(failed.to_string().ends_with('3'), "{failed}");
+        let failed = first_that_starts([missing()], LONG).unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_stays_has_opened_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let again = folder.path().join("again");
+        let writes = format!("touch '{}'", again.display());
+        first_that_starts([shell("exec sleep 1"), shell(&writes)], FAILS_WITHIN).unwrap();
+        assert!(!again.exists(), "a second program opened it");
+    }
+
+    #[test]
+    fn a_program_gets_none_of_the_variables() {
+        let mut shell = shell("printf %s \"$ONE$TWO\"");
+        shell.env("ONE", "1").env("TWO", "2");
+        let mut told = without(shell, &["ONE"]);
+        assert_eq!(told.output().unwrap().stdout, b"2");
     }
 }

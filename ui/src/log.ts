@@ -15,7 +15,7 @@ const SPECIAL = /[.*+?^${}()|[\]\\]/g;
 interface Piece {
   /** The number of the first, counted from the log's beginning. */
   first: number;
-  /** Each line with its end. A piece that takes no more lines is bytes: no other form of so many is as small. */
+  /** Each line with its end. A piece that takes no more lines is bytes, which take half of what a string does. */
   content: string | Uint8Array;
   /** Where each line begins. */
   starts: ArrayLike<number>;
@@ -36,7 +36,7 @@ const ENCODER = new TextEncoder();
 // A line may begin with the letter that marks a file's beginning.
 const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 
-function text({ content }: Piece, from: number, to = content.length): string {
+function letters({ content }: Piece, from: number, to = content.length): string {
   return typeof content === "string"
     ? content.slice(from, to)
     : DECODER.decode(content.subarray(from, to));
@@ -87,11 +87,11 @@ export class LogLines {
   private forget() {
     this.gone = this.next - KEPT;
     const kept = this.pieces.findIndex(({ first, starts }) => first + starts.length > this.gone);
-    this.pieces.splice(0, kept < 0 ? this.pieces.length : kept);
+    this.pieces.splice(0, kept);
     this.found = this.found.filter((line) => line >= this.gone);
   }
 
-  /** From now on only lines with this text are shown. */
+  /** From now on only lines with this text, which has no line end, are shown. */
   search(text: string) {
     this.wanted = text === "" ? null : new RegExp(text.replace(SPECIAL, "\\$&"), "gi");
     this.found = [];
@@ -104,12 +104,12 @@ export class LogLines {
     const { wanted } = this;
     const start = piece.starts[from];
     if (!wanted || start === undefined) return;
-    const lines = text(piece, start);
+    const lines = letters(piece, start);
     let line = piece.first + from;
     let end = lines.indexOf("\n");
     wanted.lastIndex = 0;
     while (wanted.test(lines)) {
-      // It has stopped behind what it found, which has no line end.
+      // It has stopped behind what it found.
       for (; end < wanted.lastIndex; line++) end = lines.indexOf("\n", end + 1);
       this.found.push(line);
       wanted.lastIndex = end + 1;
@@ -131,7 +131,7 @@ export class LogLines {
     };
   }
 
-  /** By its number; empty if it is gone. */
+  /** By its number; empty if there is none. */
   private line(number: number): string {
     let [low, high] = [0, this.pieces.length];
     while (low < high) {
@@ -144,7 +144,7 @@ export class LogLines {
     const start = piece.starts[number - piece.first];
     if (start === undefined) return "";
     const end = piece.starts[number - piece.first + 1] ?? piece.content.length;
-    return text(piece, start, end - 1);
+    return letters(piece, start, end - 1);
   }
 
   get total(): number {

@@ -2,9 +2,9 @@ use std::env;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// What has GDK and WebKit leave the graphics card alone, of which each opens the driver otherwise, even where nothing is
-/// drawn with it. (The page's process opens it all the same.)
-const SPARING: [(&str, &str); 5] = [
+/// What spares memory. GDK and WebKit leave the graphics card alone, of which each opens the driver otherwise, even where
+/// nothing is drawn with it. (The page's process opens it all the same.)
+const SPARING: [(&str, &str); 6] = [
     (SWITCH, "1"),
     ("WEBKIT_DISABLE_DMABUF_RENDERER", "1"),
     // Any file ends the search for the card's.
@@ -12,6 +12,8 @@ const SPARING: [(&str, &str); 5] = [
     ("GDK_GL", "disable"),
     // The page's scripts run for moments: what would optimise them takes more than it gives.
     ("JSC_useDFGJIT", "0"),
+    // In the page's process and the network's: each thread would have a heap of its own.
+    ("MALLOC_ARENA_MAX", "1"),
 ];
 
 /// WebKit's own, by which a user says that pages are drawn with the card.
@@ -20,10 +22,11 @@ const SWITCH: &str = "WEBKIT_DISABLE_COMPOSITING_MODE";
 /// Variables that this program has set for itself.
 static OWN: OnceLock<Vec<&'static str>> = OnceLock::new();
 
-/// Has the app draw without the graphics card, unless the user says otherwise: the page moves little, and nearly half of
+/// Has the app draw without the graphics card, unless the user says otherwise: the page moves little, and a third of
 /// the window's memory would be the card's driver and its surfaces. No thread may run yet.
 pub(crate) fn spare_memory() {
-    if env::var_os(SWITCH).is_some() {
+    // What WebKit takes for a wish to draw with it.
+    if env::var_os(SWITCH).is_some_and(|value| value == "0") {
         return;
     }
     let mut own = Vec::new();

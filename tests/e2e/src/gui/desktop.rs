@@ -20,6 +20,16 @@ pub(crate) const SAMPLE_PORT: &str = "18097";
 /// Where Xfce's settings are; the bus starts who reads them.
 const CONFIGURATION: &str = "XDG_CONFIG_HOME";
 
+/// What the app sets for itself, unless it is set.
+const OWN_VARIABLES: [&str; 6] = [
+    "WEBKIT_DISABLE_COMPOSITING_MODE",
+    "WEBKIT_DISABLE_DMABUF_RENDERER",
+    "WEBKIT_WEB_RENDER_DEVICE_FILE",
+    "GDK_GL",
+    "JSC_useDFGJIT",
+    "MALLOC_ARENA_MAX",
+];
+
 /// Of one test; everything in it ends with it.
 pub(crate) struct Desktop<'a> {
     coracle: &'a Coracle,
@@ -66,10 +76,8 @@ impl<'a> Desktop<'a> {
             let program = folder.join(name);
             let noted = folder.join(noted);
             // What the app sets for itself must not reach them.
-            let script = format!(
-                "#!/bin/sh\necho \"$1$GDK_GL$WEBKIT_DISABLE_COMPOSITING_MODE\" >>{}\n",
-                noted.display()
-            );
+            let own: String = OWN_VARIABLES.map(|name| format!("${name}")).concat();
+            let script = format!("#!/bin/sh\necho \"$1{own}\" >>{}\n", noted.display());
             fs::write(&program, script)?;
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         }
@@ -165,7 +173,8 @@ impl<'a> Desktop<'a> {
 
     fn program(&self, program: impl AsRef<std::ffi::OsStr>) -> Program {
         let path = std::env::var("PATH").unwrap_or_default();
-        self.coracle
+        let program = self
+            .coracle
             .program(program)
             .env("PATH", format!("{}:{path}", self.folder.display()))
             .env("SAMPLE_PORT", SAMPLE_PORT)
@@ -174,6 +183,7 @@ impl<'a> Desktop<'a> {
             .env("XDG_RUNTIME_DIR", &self.folder)
             .env("GDK_BACKEND", "x11")
             .env("NO_AT_BRIDGE", "1")
-            .env_remove("WAYLAND_DISPLAY")
+            .env_remove("WAYLAND_DISPLAY");
+        OWN_VARIABLES.into_iter().fold(program, Program::env_remove)
     }
 }
