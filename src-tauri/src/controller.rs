@@ -186,7 +186,8 @@ impl<G: Gui> Controller<G> {
                     snapshots,
                     debug_sessions,
                 } = *told;
-                if status.vm.state != VmState::Running {
+                // Those of a VM that sleeps come back with it, wherever its memory is.
+                if status.vm.state != VmState::Running && !status.vm.asleep {
                     self.view.containers = None;
                     self.view.swarm = None;
                 }

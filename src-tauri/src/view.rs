@@ -259,7 +259,7 @@ pub(crate) enum Mood {
     Starting,
     /// The engine answers.
     Running,
-    /// Paused until somebody uses it.
+    /// Paused or suspended until somebody uses it.
     Asleep,
     /// It runs, and less well than it should.
     Degraded,
@@ -276,8 +276,8 @@ impl View {
                 _ if self.doing.is_some() => Mood::Starting,
                 VmState::Booting | VmState::EngineStarting | VmState::Stopping => Mood::Starting,
                 VmState::Failed => Mood::Error,
+                VmState::Running | VmState::Suspended if status.vm.asleep => Mood::Asleep,
                 VmState::Stopped | VmState::Suspended => Mood::Stopped,
-                VmState::Running if status.vm.asleep => Mood::Asleep,
                 VmState::Running if !status.degraded.is_empty() => Mood::Degraded,
                 VmState::Running => Mood::Running,
             },
@@ -296,6 +296,17 @@ impl View {
     /// besides the VM.
     pub(crate) fn starts_by_command(&self) -> bool {
         matches!(self.daemon, Link::Gone { .. }) || self.is_first_run()
+    }
+
+    /// Whether the engine answers, perhaps after the VM was woken for it.
+    pub(crate) fn engine_answers(&self) -> bool {
+        let vm = self.status.as_ref().map(|status| &status.vm);
+        self.daemon == Link::Connected
+            && vm.is_some_and(|vm| match vm.state {
+                VmState::Running => true,
+                VmState::Suspended => vm.asleep,
+                _ => false,
+            })
     }
 
     /// Whether the engine can be asked without waking a VM that sleeps.

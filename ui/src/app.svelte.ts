@@ -40,6 +40,13 @@ export class AppState {
   readonly running = $derived(
     this.view.daemon.link === "connected" && this.view.status?.vm.state === "running",
   );
+  /** Whether the engine answers, perhaps after the VM was woken for it: from its pause, or from the disk. */
+  readonly reachable = $derived(
+    this.running ||
+      (this.view.daemon.link === "connected" &&
+        this.view.status?.vm.state === "suspended" &&
+        this.view.status.vm.asleep),
+  );
   /** Whether the engine can be asked without waking the VM. */
   readonly awake = $derived(this.running && !this.view.status?.vm.asleep);
   /** Grows with everything that happens in the engine. */

@@ -27,6 +27,8 @@ export function mood(view: View): Mood {
       return "starting";
     case "failed":
       return "error";
+    case "suspended":
+      return vm.asleep ? "asleep" : "stopped";
     case "running":
       if (vm.asleep) return "asleep";
       return view.status?.degraded.length ? "degraded" : "running";
@@ -49,7 +51,8 @@ export function stateWords(view: View): string {
   }
   const vm = view.status?.vm;
   if (!vm) return "Connected";
-  if (vm.state === "running" && vm.asleep) return "Asleep until it is used";
+  if ((vm.state === "running" || vm.state === "suspended") && vm.asleep)
+    return "Asleep until it is used";
   return STATES[vm.state];
 }
 

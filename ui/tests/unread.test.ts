@@ -28,9 +28,13 @@ const ASLEEP = [
   ["containers/inspect/id-shop-web-1", "47 lines"],
 ] as const;
 
-for (const [place, shown] of ASLEEP) {
-  test(`${place}: a VM that sleeps is woken when somebody wants to see it`, async () => {
-    host.becomeState("running", true);
+const SLEEPS = ["running", "suspended"] as const;
+
+for (const [place, shown, state] of SLEEPS.flatMap((state) =>
+  ASLEEP.map(([place, shown]) => [place, shown, state] as const),
+)) {
+  test(`${place}: a VM that sleeps, ${state}, is woken when somebody wants to see it`, async () => {
+    host.becomeState(state, true);
     host.become({ containers: null });
     open(place);
     const wake = await screen.findByRole("button", { name: "Wake and show" });

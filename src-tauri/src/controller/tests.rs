@@ -109,6 +109,13 @@ async fn each_state_of_the_daemon_is_shown() {
     status.vm.asleep = true;
     played.tell(status);
     gui.until_mood(Mood::Asleep).await;
+    played.tell(fixtures::status("suspended"));
+    gui.until_mood(Mood::Stopped).await;
+    // After an hour of sleep.
+    let mut status = fixtures::status("suspended");
+    status.vm.asleep = true;
+    played.tell(status);
+    gui.until_mood(Mood::Asleep).await;
 }
 
 #[tokio::test]
@@ -176,6 +183,11 @@ async fn containers_follow_the_engine_and_a_sleeping_vm_is_not_asked() {
         .unwrap_err();
     assert_eq!(error.message, "the engine's own words");
 
+    let mut asleep = fixtures::status("suspended");
+    asleep.vm.asleep = true;
+    played.tell(asleep);
+    gui.until_mood(Mood::Asleep).await;
+    assert_eq!(names(&gui.0.lock().unwrap()), ["db", "web"]);
     played.tell(fixtures::status("suspended"));
     gui.until("no containers", |memory| memory.view.containers.is_none())
         .await;

@@ -77,7 +77,7 @@ pub(crate) fn of(view: &View) -> Vec<Item> {
     items.push(act("Diagnose…", true, Action::Diagnose));
     items.push(Item::Separator);
     items.push(show("About Coracle", "about"));
-    let quit = if is_running(view) {
+    let quit = if view.engine_answers() {
         "Quit (containers go on)"
     } else {
         "Quit"
@@ -116,11 +116,11 @@ pub(crate) fn state_line(view: &View) -> String {
         (Link::Foreign { .. }, _) => "the daemon is of another version",
         (Link::Connected, None) => "connected",
         (Link::Connected, Some(status)) => match status.vm.state {
+            VmState::Running | VmState::Suspended if status.vm.asleep => "asleep until it is used",
             VmState::Stopped => "stopped",
             VmState::Suspended => "suspended",
             VmState::Booting => "the VM boots",
             VmState::EngineStarting => "the engine starts",
-            VmState::Running if status.vm.asleep => "asleep until it is used",
             VmState::Running if !status.degraded.is_empty() => "running, with a problem",
             VmState::Running => "running",
             VmState::Stopping => "stopping",
@@ -164,7 +164,7 @@ fn machine(view: &View) -> [Item; 3] {
         }
         _ => false,
     };
-    let stoppable = idle && is_running(view);
+    let stoppable = idle && view.engine_answers();
     let vm = view.status.as_ref().map(|status| &status.vm);
     let loses = vm.is_some_and(|vm| vm.cannot_suspend.is_some());
     let suspend = match stoppable && loses {
@@ -176,7 +176,7 @@ fn machine(view: &View) -> [Item; 3] {
     [
         act("Start", idle && startable, Action::Start),
         suspend,
-        click("Restart…", stoppable, Choice::Show { place }),
+        click("Restart…", idle && is_running(view), Choice::Show { place }),
     ]
 }
 

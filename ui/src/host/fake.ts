@@ -92,7 +92,7 @@ export function makeFake(search = ""): Fake {
     become({
       daemon: { link: "connected" },
       status: next,
-      containers: state === "running" ? structuredClone(FEW) : null,
+      containers: state === "running" || asleep ? structuredClone(FEW) : null,
       doing: null,
     });
   };
