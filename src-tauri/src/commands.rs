@@ -61,6 +61,12 @@ pub(crate) fn browse(handle: State<'_, Handle>, port: u16) {
     handle.send(Wish::Choose(Choice::Browse { port }));
 }
 
+/// Ends the app; daemon and containers go on.
+#[command]
+pub(crate) fn quit(handle: State<'_, Handle>) {
+    handle.send(Wish::Choose(Choice::Quit));
+}
+
 /// All settings.
 #[command]
 pub(crate) async fn settings(followed: State<'_, Followed>) -> Result<Vec<Setting>, ApiError> {

@@ -53,6 +53,7 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
             commands::complaint,
             commands::act,
             commands::browse,
+            commands::quit,
             commands::settings,
             commands::change_settings,
             commands::starts_at_login,

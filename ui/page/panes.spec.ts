@@ -72,6 +72,11 @@ const UNREAD = [
   "usage",
   "debug",
   "swarm",
+  "snapshots",
+  "logs/daemon",
+  "settings",
+  "welcome",
+  "about",
 ];
 
 for (const [name, state, asleep] of [
@@ -190,6 +195,7 @@ test("a pull and a rolling update have no serious violation as they go", async (
   await page.getByLabel("Image").fill("nginx:1.30");
   await clean(page, "swarm-form");
   await page.getByRole("button", { name: "Start the update" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Update" }).click();
   await expect(page.getByText("1: preparing", { exact: true })).toBeVisible();
   await clean(page, "swarm-update");
 });

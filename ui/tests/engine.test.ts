@@ -240,6 +240,10 @@ test("a service gets another image, a few tasks at a time", async () => {
   expect(image.value).toBe("nginx:1.29");
   type(image, "nginx:1.30");
   click("Start the update");
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain("tasks are replaced"));
+  expect(host.done).toEqual([]);
+  within(question).getByRole("button", { name: "Update" }).click();
   await screen.findByText("1: preparing");
   await screen.findByText("update in progress");
   expect(host.done).toEqual([

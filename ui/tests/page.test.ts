@@ -123,6 +123,14 @@ test("a window that the tray opens for a question has it", async () => {
   expect(host.done).toEqual([]);
 });
 
+test("a desktop without a tray has report and quit in the window", async () => {
+  await open("about");
+  click("Collect a report…");
+  await waitFor(() => expect(host.done).toEqual([{ do: "diagnose" }]));
+  click("Quit");
+  expect(host.ended).toBe(true);
+});
+
 test("scaling down stops tasks, and is asked about", async () => {
   await open("swarm");
   const input = await screen.findByRole<HTMLInputElement>("spinbutton", {

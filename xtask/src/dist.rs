@@ -54,7 +54,9 @@ impl Profile {
 
 /// Builds all, and makes the package.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    apt::ensure(apt::APP)?;
+    // At once, for who has to type the line.
+    let needs = [apt::APP, apt::PAGE, apt::IMAGE, apt::TOOLS, apt::PACKAGE];
+    apt::ensure(&needs.concat())?;
     page::build()?;
     progress("dist", "building the app, the daemon and the command");
     let mut cargo = Command::new(env!("CARGO"));

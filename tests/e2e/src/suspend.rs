@@ -5,7 +5,7 @@ mod cycles;
 mod damage;
 mod debugger;
 mod host;
-mod idle;
+pub(crate) mod idle;
 mod interrupted;
 mod network;
 mod scene;

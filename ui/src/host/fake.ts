@@ -32,6 +32,8 @@ export interface Fake extends Host {
   /** All that was done, in order. */
   done: Action[];
   browsed: number[];
+  /** Whether the app was told to end. */
+  ended: boolean;
   /** Who follows a log. */
   logs: Set<(piece: LogPiece) => void>;
   /** Shells that are open. */
@@ -173,6 +175,7 @@ export function makeFake(search = ""): Fake {
   const fake: Fake = {
     done: [],
     browsed: [],
+    ended: false,
     logs: new Set(),
     shells: 0,
     watched: new Set(),
@@ -210,6 +213,10 @@ export function makeFake(search = ""): Fake {
     },
     browse(port) {
       fake.browsed.push(port);
+      return Promise.resolve();
+    },
+    quit() {
+      fake.ended = true;
       return Promise.resolve();
     },
     settings: () => Promise.resolve(settings.read()),

@@ -51,6 +51,8 @@ export interface Host {
   act(action: Action): Promise<void>;
   /** Shows a published port in the browser. */
   browse(port: number): Promise<void>;
+  /** Ends the app; daemon and containers go on. */
+  quit(): Promise<void>;
   settings(): Promise<Setting[]>;
   changeSettings(changes: SettingChange[]): Promise<SettingsChanged>;
   /** Whether the app comes into the tray with the person's session. */

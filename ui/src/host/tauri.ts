@@ -51,6 +51,7 @@ export const host: Host = {
   complaint: () => invoke<ApiError | null>("complaint"),
   act: (action) => invoke("act", { action }),
   browse: (port) => invoke("browse", { port }),
+  quit: () => invoke("quit"),
   settings: () => invoke<Setting[]>("settings"),
   changeSettings: (changes) => invoke<SettingsChanged>("change_settings", { changes }),
   startsAtLogin: () => invoke<boolean>("starts_at_login"),

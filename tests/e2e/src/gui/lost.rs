@@ -31,12 +31,15 @@ impl Drop for Stopped {
 
 pub(super) fn a_daemon_that_hangs(coracle: &Coracle) -> Result<()> {
     let desktop = Desktop::new(coracle)?;
-    let (_app, tray) = desktop.in_tray()?;
-    eventually("a tray that runs", || tray.offers(&["Suspend"]))?;
+    let (page, tray) = desktop.with_window()?;
+    page.until_text("[data-testid=state]", "Running")?;
     let stopped = Stopped::new(coracle.daemon()?)?;
     eventually("the error in the tray", || tray.shows("error"))?;
     super::menu::find(&tray.menu()?, &["Coracle: the daemon does not answer"])?;
+    page.until_text("[data-testid=state]", "The daemon does not answer")?;
+    page.until("[data-testid=notice]")?;
     drop(stopped);
+    page.until_text("[data-testid=state]", "Running")?;
     eventually("a tray that runs again", || tray.offers(&["Suspend"]))?;
     coracle.await_running()?;
     Ok(())
@@ -82,7 +85,8 @@ pub(super) fn a_daemon_of_a_newer_version(coracle: &Coracle) -> Result<()> {
 
     fs::remove_file(&socket)?;
     page.until_text("[data-testid=notice]", "The daemon does not run.")?;
-    page.click("header button:nth-of-type(1)")?;
+    // By somebody else: the app finds it by itself.
+    coracle.coracle(["start"]).ok()?;
     page.until_text("[data-testid=state]", "Running")?;
     eventually("a tray that runs", || tray.offers(&["Suspend"]))?;
     coracle.await_running()?;

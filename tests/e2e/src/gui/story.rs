@@ -148,6 +148,7 @@ fn scale(coracle: &Coracle, page: &Page, tray: &Tray) -> Result<()> {
         tray.offers(&["Swarm", "tea – 2 of 2 run", "Replicas"])
     })?;
     page.until_text("main", "2: running")?;
+    page.until("svg .task ~ .task")?;
     coracle.coracle(["swarm", "off", "--yes"]).ok()?;
     Ok(())
 }

@@ -7,8 +7,10 @@ use anyhow::{Result, ensure};
 use coracle_vm_harness::{Coracle, eventually};
 
 use super::desktop::Desktop;
+use super::menu::find;
 use super::tray::Tray;
 use crate::images;
+use crate::suspend::idle::{self, Sleepy};
 
 pub(super) fn the_tray_suspends_and_starts(coracle: &Coracle) -> Result<()> {
     let desktop = Desktop::new(coracle)?;
@@ -39,7 +41,7 @@ fn together(coracle: &Coracle, tray: &Tray, state: &str, labels: &[&str]) -> Res
         if at_the_daemon.is_none() && coracle.status()?["vm"]["state"] == state {
             at_the_daemon = Some(now);
         }
-        if in_the_tray.is_none() && super::menu::find(&tray.menu()?, labels).is_ok() {
+        if in_the_tray.is_none() && find(&tray.menu()?, labels).is_ok() {
             in_the_tray = Some(Instant::now());
         }
         let (Some(daemon), Some(tray)) = (at_the_daemon, in_the_tray) else {
@@ -112,6 +114,14 @@ pub(super) fn the_tray_lists_containers(coracle: &Coracle) -> Result<()> {
         Ok(())
     })?;
 
+    {
+        let _sleepy = Sleepy::set(coracle, "1")?;
+        idle::suspended(coracle)?;
+        eventually("a tray that sleeps", || tray.shows("asleep"))?;
+        find(&tray.menu()?, &["Coracle: asleep until it is used"])?;
+        tray.offers(&of("Open localhost:18099"))?;
+    }
+    // Which wakes it.
     tray.click(&of("Stop"))?;
     let stopped = ["Containers", "tea", "gui_tray – exited", "Start"];
     eventually("the stopped container", || tray.offers(&stopped))?;

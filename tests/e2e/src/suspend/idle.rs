@@ -130,7 +130,8 @@ pub(super) fn suspended_until_it_is_used(coracle: &Coracle) -> Result<()> {
     is_greeted(&peer.connect(5002)?)
 }
 
-fn suspended(coracle: &Coracle) -> Result<()> {
+/// Waits until it is suspended to be woken by its use.
+pub(crate) fn suspended(coracle: &Coracle) -> Result<()> {
     eventually("a VM that is suspended", || {
         let status = coracle.status()?;
         let vm = &status["vm"];
@@ -186,14 +187,15 @@ fn is_greeted(stream: &TcpStream) -> Result<()> {
 }
 
 /// A VM that falls asleep soon; when dropped, as usual again.
-struct Sleepy<'a>(&'a Coracle);
+pub(crate) struct Sleepy<'a>(&'a Coracle);
 
 const PAUSE: &str = "idle.pause_after_s";
 const SUSPEND: &str = "idle.suspend_after_s";
 const CPU: &str = "idle.cpu_percent";
 
 impl<'a> Sleepy<'a> {
-    fn set(coracle: &'a Coracle, suspend_after_s: &str) -> Result<Self> {
+    /// Seconds of sleep after which it goes to the disk; `0` for never.
+    pub(crate) fn set(coracle: &'a Coracle, suspend_after_s: &str) -> Result<Self> {
         let sleepy = Self(coracle);
         for (key, value) in [
             (CPU, CPU_PERCENT),
