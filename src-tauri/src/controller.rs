@@ -254,7 +254,7 @@ impl<G: Gui> Controller<G> {
             Wish::Choose(Choice::Act { action }) => self.act(action, None),
             Wish::Choose(Choice::Show { place }) => self.gui.open(&place),
             Wish::Choose(Choice::Browse { port }) => {
-                if let Err(error) = self.gui.browse(port) {
+                if let Err(error) = self.gui.browse(&self.view.address_of(port)) {
                     self.gui.complain(&error);
                 }
             }

@@ -249,8 +249,8 @@ impl Gui for Desktop {
         self.on_main_thread(move |app| show(app, &place));
     }
 
-    fn browse(&mut self, port: u16) -> Result<(), ApiError> {
-        let page = format!("http://localhost:{port}/");
+    fn browse(&mut self, address: &str) -> Result<(), ApiError> {
+        let page = format!("http://{address}/");
         launch::open(&page)
             .map_err(|error| ApiError::host(format!("no browser opens {page}"), &error))
     }

@@ -1,5 +1,7 @@
 //! What the app knows at one moment, for the tray and for the page.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use coracle_daemon_api::{DebugSession, Snapshot, Stage, Status, SwarmStatus, VmState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -309,6 +311,27 @@ impl View {
             })
     }
 
+    /// Where who sits here reaches a published TCP port: what is published on an address of the network alone does not
+    /// listen on `localhost`.
+    pub(crate) fn address_of(&self, port: u16) -> String {
+        let published: Vec<SocketAddr> = self
+            .status
+            .iter()
+            .flat_map(|status| &status.ports)
+            .filter(|one| one.protocol == "tcp")
+            .filter_map(|one| one.host.parse().ok())
+            .filter(|address: &SocketAddr| address.port() == port)
+            .collect();
+        let is_local = |address: &SocketAddr| {
+            let ip = address.ip();
+            ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST
+        };
+        match published.first() {
+            Some(address) if !published.iter().any(is_local) => address.to_string(),
+            _ => format!("localhost:{port}"),
+        }
+    }
+
     /// Whether the engine can be asked without waking a VM that sleeps.
     pub(crate) fn engine_listens(&self) -> bool {
         self.status
@@ -319,6 +342,7 @@ impl View {
 
 #[cfg(test)]
 mod tests {
+    use coracle_daemon_api::PortStatus;
     use tokio::sync::mpsc;
 
     use super::*;
@@ -329,6 +353,39 @@ mod tests {
         let mut view = fixtures::running();
         view.status.as_mut().unwrap().vm.disk_bytes = bytes;
         view
+    }
+
+    #[test]
+    fn a_port_is_reached_where_it_listens() {
+        let mut view = fixtures::running();
+        for (protocol, host) in [
+            ("tcp", "0.0.0.0:80"),
+            ("tcp", "[::]:80"),
+            ("tcp", "192.0.2.7:81"),
+            ("udp", "0.0.0.0:81"),
+            ("tcp", "192.0.2.7:82"),
+            ("tcp", "127.0.0.1:82"),
+            ("tcp", "[2001:db8::7]:83"),
+            ("tcp", "127.0.0.2:84"),
+        ] {
+            let (protocol, host) = (protocol.into(), host.into());
+            view.status.as_mut().unwrap().ports.push(PortStatus {
+                protocol,
+                host,
+                container: String::new(),
+                error: None,
+            });
+        }
+        for (port, address) in [
+            (80, "localhost:80"),
+            (81, "192.0.2.7:81"),
+            (82, "localhost:82"),
+            (83, "[2001:db8::7]:83"),
+            (84, "127.0.0.2:84"),
+            (85, "localhost:85"),
+        ] {
+            assert_eq!(view.address_of(port), address);
+        }
     }
 
     #[test]

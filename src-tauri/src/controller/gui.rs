@@ -6,7 +6,7 @@ use crate::tray::icon::{Icon, Shade};
 use crate::tray::menu::{self, Item};
 use crate::view::{Mood, View};
 
-/// A desktop with a tray, a window and a browser. Nothing here may block.
+/// A desktop with a tray, a window and a browser. Nothing here may block, but a browser that is started, for a quarter of a second.
 pub(crate) trait Gui: Send {
     /// The page shows what is known; called after every event.
     fn show(&mut self, view: &View);
@@ -17,8 +17,8 @@ pub(crate) trait Gui: Send {
     /// The dashboard comes to the front, at a place of the page.
     fn open(&mut self, place: &str);
 
-    /// The browser shows a port of this host.
-    fn browse(&mut self, port: u16) -> Result<(), ApiError>;
+    /// The browser shows the page at an address of this host.
+    fn browse(&mut self, address: &str) -> Result<(), ApiError>;
 
     /// Something that nobody waits for has failed.
     fn complain(&mut self, error: &ApiError);

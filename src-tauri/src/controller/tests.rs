@@ -40,7 +40,7 @@ impl Gui for Remembers {
         self.0.lock().unwrap().opened.push(place.to_owned());
     }
 
-    fn browse(&mut self, _: u16) -> Ended {
+    fn browse(&mut self, _: &str) -> Ended {
         Err(ApiError::new(ErrorCode::Host, "no browser"))
     }
 

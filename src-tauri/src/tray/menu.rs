@@ -193,7 +193,7 @@ fn containers(view: &View) -> Vec<Item> {
     let groups = containers.chunk_by(|a, b| a.project.is_some() && a.project == b.project);
     for group in groups {
         let entries = group.iter().filter(|one| listed.contains(one.id.as_str()));
-        let entries: Vec<Item> = entries.map(container).collect();
+        let entries: Vec<Item> = entries.map(|one| container(view, one)).collect();
         match &group[0].project {
             Some(project) if !entries.is_empty() => {
                 let running = group.iter().filter(|one| one.is_running()).count();
@@ -223,12 +223,12 @@ fn more(count: usize, place: &str) -> Option<Item> {
     (count > 0).then(|| show(&format!("{count} more in the dashboard…"), place))
 }
 
-fn container(container: &Container) -> Item {
+fn container(view: &View, container: &Container) -> Item {
     let verb = |label: &str, verb| {
         let id = container.id.clone();
         act(label, true, Action::Container { id, verb })
     };
-    let mut items = browse(container.ports.iter().map(|port| port.host));
+    let mut items = browse(view, container.ports.iter().map(|port| port.host));
     items.push(show("Logs", &format!("containers/logs/{}", container.id)));
     if container.is_running() {
         items.push(verb("Stop", ContainerVerb::Stop));
@@ -240,10 +240,10 @@ fn container(container: &Container) -> Item {
     menu(&format!("{} – {}", container.name, container.state), items)
 }
 
-fn browse(ports: impl Iterator<Item = u16>) -> Vec<Item> {
+fn browse(view: &View, ports: impl Iterator<Item = u16>) -> Vec<Item> {
     ports
         .map(|port| {
-            let label = format!("Open localhost:{port}");
+            let label = format!("Open {}", view.address_of(port));
             click(&label, true, Choice::Browse { port })
         })
         .collect()
@@ -290,10 +290,13 @@ fn swarm(view: &View) -> Vec<Item> {
         return Vec::new();
     };
     let service = |one: &SwarmService| {
-        let mut items = browse(one.ports.iter().filter_map(|port| {
-            let listens = port.protocol == "tcp" && port.error.is_none();
-            (listens && port.published != 0).then_some(port.published)
-        }));
+        let mut items = browse(
+            view,
+            one.ports.iter().filter_map(|port| {
+                let listens = port.protocol == "tcp" && port.error.is_none();
+                (listens && port.published != 0).then_some(port.published)
+            }),
+        );
         items.push(show("Replicas", "swarm"));
         let label = format!("{} – {} of {} run", one.name, one.running, one.desired);
         menu(&label, items)
