@@ -13,6 +13,7 @@ use tauri::{
 use tauri_plugin_window_state::StateFlags;
 use tokio::sync::{mpsc, watch};
 
+use crate::action::Action;
 use crate::controller::{self, Gui, Handle, Tray, Wish};
 use crate::followed::Followed;
 use crate::terminal::Terminals;
@@ -30,8 +31,17 @@ const HOME: &str = "containers";
 const SHOW: &str = "show";
 const COMPLAINT: &str = "complaint";
 
+/// How it begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Begin {
+    /// Without a window.
+    pub(crate) hidden: bool,
+    /// With a start of the VM, if there is one.
+    pub(crate) start: bool,
+}
+
 /// Until somebody quits.
-pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
+pub(crate) fn run(paths: &HostPaths, begin: Begin) -> tauri::Result<()> {
     let paths = paths.clone();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, _, _| {
@@ -110,9 +120,14 @@ pub(crate) fn run(paths: &HostPaths, hidden: bool) -> tauri::Result<()> {
             let (controller, handle) = controller::new(&paths, desktop);
             app.manage(handle.clone());
             tauri::async_runtime::spawn(quit_when_told(handle.clone()));
+            // A person without a VM is asked about it first.
+            if begin.start && paths.data_disk().exists() {
+                let action = Action::Start;
+                handle.send(Wish::Choose(Choice::Act { action }));
+            }
             tray::make(app, handle, &paths.app_dir())?;
             tauri::async_runtime::spawn(controller.run());
-            if !hidden {
+            if !begin.hidden {
                 raise(app, home(app));
             }
             Ok(())

@@ -1,4 +1,4 @@
-//! Whether the app comes into the tray with the person's session: an entry of XDG's autostart on Linux.
+//! Whether the app comes into the tray with the person's session, and starts the VM: an entry of XDG's autostart on Linux.
 
 use auto_launch::{AutoLaunch, AutoLaunchBuilder};
 use coracle_daemon_api::{ApiError, ErrorCode};
@@ -27,7 +27,7 @@ fn entry() -> Result<AutoLaunch, ApiError> {
     AutoLaunchBuilder::new()
         .set_app_name("dev.coracle.app")
         .set_app_path(&platform::autostart_command(&program))
-        .set_args(&["--tray"])
+        .set_args(&["--tray", "--start"])
         .build()
         .map_err(failed)
 }

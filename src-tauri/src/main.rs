@@ -1,6 +1,7 @@
 //! The tray app: a thin client of the daemon, and of the engine through the daemon's socket.
 //!
-//! `coracle-app [--tray]`: with `--tray` the dashboard stays closed until it is asked for.
+//! `coracle-app [--tray] [--start]`: with `--tray` the dashboard stays closed until it is asked for, with `--start` the VM
+//! starts, if there is one.
 //! [`controller`] is the app; [`desktop`] and [`commands`] are the two sides that touch tauri.
 
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
@@ -34,7 +35,21 @@ use std::process::ExitCode;
 
 use coracle_daemon_api::ErrorCode;
 use coracle_host_paths::HostPaths;
+use desktop::Begin;
 use tracing_subscriber::EnvFilter;
+
+const HELP: &str = "\
+The tray app of Coracle: containers, images and the VM at a glance
+
+Usage: coracle-app [--tray] [--start]
+
+Options:
+      --tray   Leave the dashboard closed until it is asked for
+      --start  Start the VM, if there is one
+  -h, --help   Print help
+
+Example:
+  coracle-app --tray --start";
 
 fn main() -> ExitCode {
     platform::spare_memory();
@@ -43,12 +58,17 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    let mut hidden = false;
+    let mut begin = Begin::default();
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
-            "--tray" => hidden = true,
+            "--tray" => begin.hidden = true,
+            "--start" => begin.start = true,
+            "-h" | "--help" => {
+                println!("{HELP}");
+                return ExitCode::SUCCESS;
+            }
             other => {
-                eprintln!("coracle-app: {other} is not understood; there is only --tray");
+                eprintln!("coracle-app: {other} is not understood; see coracle-app --help");
                 return ErrorCode::InvalidInput.exit_code().into();
             }
         }
@@ -66,7 +86,7 @@ fn main() -> ExitCode {
             return ErrorCode::InvalidInput.exit_code().into();
         }
     };
-    match desktop::run(&paths, hidden) {
+    match desktop::run(&paths, begin) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("coracle-app: the desktop refused: {error}");

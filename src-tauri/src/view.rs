@@ -294,10 +294,10 @@ impl View {
         disk == Some(0)
     }
 
-    /// Whether a start is the command's: it starts a daemon that is not there, and makes what the first start needs
+    /// Whether a start is the command's: it starts a daemon that may not be there, and makes what the first start needs
     /// besides the VM.
     pub(crate) fn starts_by_command(&self) -> bool {
-        matches!(self.daemon, Link::Gone { .. }) || self.is_first_run()
+        matches!(self.daemon, Link::Gone { .. } | Link::Looking) || self.is_first_run()
     }
 
     /// Whether the engine answers, perhaps after the VM was woken for it.
@@ -447,7 +447,7 @@ mod tests {
         };
         let message = String::new;
         assert!(linked(Link::Gone { message: message() }).starts_by_command());
-        assert!(!linked(Link::Looking).starts_by_command());
+        assert!(linked(Link::Looking).starts_by_command());
         assert!(!linked(Link::Silent { message: message() }).starts_by_command());
         assert!(!linked(Link::Foreign { message: message() }).starts_by_command());
         assert!(with_disk(0).starts_by_command());

@@ -21,6 +21,7 @@ pub(crate) const SUITE: Suite = Suite {
     name: "gui",
     tests: tests![
         used::the_tray_suspends_and_starts,
+        used::the_vm_comes_with_the_session,
         used::the_tray_asks_before_suspend_is_a_shutdown,
         used::the_tray_lists_containers,
         used::the_window_shows_and_stops_a_container,

@@ -99,6 +99,13 @@ impl<'a> Desktop<'a> {
         Ok((app, tray))
     }
 
+    /// The app as it comes with the session, and its tray.
+    pub(crate) fn at_login(&self) -> Result<(Live, Tray)> {
+        let app = Live::start(self.app()?.args(["--tray", "--start"]))?;
+        let tray = self.panel.next()?;
+        Ok((app, tray))
+    }
+
     /// The app with its window, as a WebDriver starts it, and its tray.
     pub(crate) fn with_window(&self) -> Result<(Page, Tray)> {
         let driver = self

@@ -32,6 +32,17 @@ pub(super) fn the_tray_suspends_and_starts(coracle: &Coracle) -> Result<()> {
     Ok(())
 }
 
+pub(super) fn the_vm_comes_with_the_session(coracle: &Coracle) -> Result<()> {
+    coracle.coracle(["stop", "--quit"]).ok()?;
+    let desktop = Desktop::new(coracle)?;
+    let help = desktop.app()?.arg("--help").text()?;
+    ensure!(help.contains("--start"), "{help}");
+    let (_app, tray) = desktop.at_login()?;
+    eventually("a tray that runs", || tray.offers(&["Suspend"]))?;
+    coracle.await_running()?;
+    Ok(())
+}
+
 /// Waits for a state of the daemon and for the tray to say so, and tells how far they were apart.
 fn together(coracle: &Coracle, tray: &Tray, state: &str, labels: &[&str]) -> Result<()> {
     let mut at_the_daemon = None;
