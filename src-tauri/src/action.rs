@@ -60,10 +60,10 @@ pub(crate) enum Action {
         /// Its number.
         id: u32,
     },
-    /// Something happens to a container.
-    Container {
-        /// The engine's id.
-        id: String,
+    /// Something happens to containers, at once; of several failures the first is told.
+    Containers {
+        /// The engine's ids.
+        ids: Vec<String>,
         /// What.
         verb: ContainerVerb,
     },

@@ -62,7 +62,7 @@ test("what is removed is asked about, and kept when the answer is no", async () 
   await screen.findByText(/outside of volumes is lost/);
   click("Remove");
   await waitFor(() => expect(screen.queryByText("shop-web-1")).toBeNull());
-  expect(host.done).toEqual([{ do: "container", id: "id-shop-web-1", verb: "remove" }]);
+  expect(host.done).toEqual([{ do: "containers", ids: ["id-shop-web-1"], verb: "remove" }]);
 });
 
 test("one that is paused is killed by its removal, too, and that is said", async () => {
@@ -72,6 +72,24 @@ test("one that is paused is killed by its removal, too, and that is said", async
   await screen.findByText("held");
   click("Remove held");
   await screen.findByText(/It runs and is killed/);
+});
+
+test("what is done to a compose app is done to all of it, and asked about where it is lost", async () => {
+  await open("containers");
+  click("Stop all of shop");
+  await screen.findByText("0 of 3 run");
+  click("Start all of shop");
+  await screen.findByText("3 of 3 run");
+  click("Restart all of shop");
+  click("Remove all of shop");
+  const question = await screen.findByRole("dialog");
+  await waitFor(() => expect(question.textContent).toContain("is lost"));
+  const ids = ["id-shop-cache-1", "id-shop-db-1", "id-shop-web-1"];
+  const verbs = host.done.map((action) => action.do === "containers" && action.verb);
+  expect(verbs).toEqual(["stop", "start", "restart"]);
+  within(question).getByRole("button", { name: "Remove" }).click();
+  await waitFor(() => expect(screen.queryByText("shop")).toBeNull());
+  expect(host.done.at(-1)).toEqual({ do: "containers", ids, verb: "remove" });
 });
 
 test("a restart of the VM is asked about, because containers may stay down", async () => {
@@ -159,7 +177,7 @@ test("the focus stays with its container, whatever comes before it", async () =>
   (document.activeElement as HTMLElement).click();
   await screen.findByRole("button", { name: "Start shop-web-1" });
   expect(document.activeElement?.getAttribute("aria-label")).toBe("Start shop-web-1");
-  expect(host.done).toEqual([{ do: "container", id: "id-shop-web-1", verb: "stop" }]);
+  expect(host.done).toEqual([{ do: "containers", ids: ["id-shop-web-1"], verb: "stop" }]);
 });
 
 test("what comes twice is shown twice", async () => {

@@ -176,9 +176,9 @@ async fn containers_follow_the_engine_and_a_sleeping_vm_is_not_asked() {
     );
 
     let verb = ContainerVerb::Stop;
-    let id = "id-web".into();
+    let ids = vec!["id-web".into()];
     let error = handle
-        .act(Action::Container { id, verb })
+        .act(Action::Containers { ids, verb })
         .await
         .unwrap_err();
     assert_eq!(error.message, "the engine's own words");

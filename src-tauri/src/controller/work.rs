@@ -7,6 +7,7 @@ use coracle_daemon_api::{
     SnapshotName, Stage, StartOptions, StopOptions,
 };
 use coracle_host_paths::HostPaths;
+use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Ended, Report};
@@ -41,7 +42,7 @@ pub(super) fn announcement(action: &Action) -> Option<&'static str> {
         | Action::Edit { .. }
         | Action::Diagnose
         | Action::StopDebug { .. }
-        | Action::Container { .. }
+        | Action::Containers { .. }
         | Action::Scale { .. }
         | Action::Update { .. }
         | Action::Node { .. }
@@ -111,7 +112,10 @@ impl Work {
                 let stopped = client.stop_debug(&DebugStop { which }).await;
                 return stopped.map(drop).map_err(|error| failed(&error));
             }
-            Action::Container { id, verb } => return self.engine.container(&id, verb).await,
+            Action::Containers { ids, verb } => {
+                let each = ids.iter().map(|id| self.engine.container(id, verb));
+                return join_all(each).await.into_iter().collect();
+            }
             Action::Scale { service, replicas } => {
                 return self.engine.scale(&service, replicas).await;
             }

@@ -193,11 +193,12 @@ fn containers(view: &View) -> Vec<Item> {
     let groups = containers.chunk_by(|a, b| a.project.is_some() && a.project == b.project);
     for group in groups {
         let entries = group.iter().filter(|one| listed.contains(one.id.as_str()));
-        let entries: Vec<Item> = entries.map(|one| container(view, one)).collect();
+        let mut entries: Vec<Item> = entries.map(|one| container(view, one)).collect();
         match &group[0].project {
             Some(project) if !entries.is_empty() => {
                 let running = group.iter().filter(|one| one.is_running()).count();
                 let label = format!("{project} ({running} of {} run)", group.len());
+                entries.extend(of_all(group));
                 items.push(menu(&label, entries));
             }
             _ => items.extend(entries),
@@ -205,6 +206,21 @@ fn containers(view: &View) -> Vec<Item> {
     }
     items.extend(more(containers.len() - listed.len(), "containers"));
     items
+}
+
+/// What is done to a whole compose app.
+fn of_all(group: &[Container]) -> impl Iterator<Item = Item> {
+    let all = |label: &str, verb, running: bool| {
+        let wanted = group.iter().filter(|one| one.is_running() == running);
+        let ids: Vec<String> = wanted.map(|one| one.id.clone()).collect();
+        act(label, !ids.is_empty(), Action::Containers { ids, verb })
+    };
+    [
+        Item::Separator,
+        all("Start all", ContainerVerb::Start, false),
+        all("Stop all", ContainerVerb::Stop, true),
+    ]
+    .into_iter()
 }
 
 /// The ids of those that have a place in the menu, before others those that run.
@@ -225,8 +241,8 @@ fn more(count: usize, place: &str) -> Option<Item> {
 
 fn container(view: &View, container: &Container) -> Item {
     let verb = |label: &str, verb| {
-        let id = container.id.clone();
-        act(label, true, Action::Container { id, verb })
+        let ids = vec![container.id.clone()];
+        act(label, true, Action::Containers { ids, verb })
     };
     let mut items = browse(view, container.ports.iter().map(|port| port.host));
     items.push(show("Logs", &format!("containers/logs/{}", container.id)));

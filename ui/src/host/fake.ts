@@ -129,9 +129,9 @@ export function makeFake(search = ""): Fake {
         return becomeState("suspended");
       case "shut-down":
         return becomeState("stopped");
-      case "container": {
+      case "containers": {
         const after = { start: "running", restart: "running", stop: "exited", remove: null };
-        return change(action.id, after[action.verb]);
+        return action.ids.forEach((id) => change(id, after[action.verb]));
       }
       case "take-snapshot": {
         const taken = {

@@ -337,11 +337,11 @@ folder: string, } | { "do": "diagnose" } | { "do": "stop-debug",
 /**
  * Its number.
  */
-id: number, } | { "do": "container", 
+id: number, } | { "do": "containers", 
 /**
- * The engine's id.
+ * The engine's ids.
  */
-id: string, 
+ids: Array<string>, 
 /**
  * What.
  */

@@ -117,13 +117,23 @@ fn containers_are_grouped_by_project_with_their_ports() {
         ]),
         ..fixtures::running()
     };
-    let items = of(&view);
-    let Some(Item::Menu { items, .. }) = items
+    let all = of(&view);
+    let Some(Item::Menu { items, .. }) = all
         .iter()
         .find(|item| matches!(item, Item::Menu { label, .. } if label == "Containers"))
     else {
         panic!("no menu of containers");
     };
+    // Only those that it is about.
+    let Item::Menu { items: shop, .. } = &items[0] else {
+        panic!("{items:?}");
+    };
+    let Some(Item::Click { choice, .. }) = shop.last() else {
+        panic!("{shop:?}");
+    };
+    let (ids, verb) = (vec!["id-of-shop-web-1".into()], ContainerVerb::Stop);
+    let action = Action::Containers { ids, verb };
+    assert_eq!(*choice, Choice::Act { action });
     assert_eq!(
         labels(items),
         [
@@ -138,6 +148,9 @@ fn containers_are_grouped_by_project_with_their_ports() {
             "> > Stop",
             "> > Restart",
             "> > Debug",
+            "> -",
+            "> Start all",
+            "> Stop all",
             "alone – running",
             "> Open localhost:8080",
             "> Logs",
@@ -164,7 +177,10 @@ fn of_very_many_containers_those_that_run_come_first() {
         panic!("{shown:?}");
     };
     assert_eq!(label, "past (0 of 100 run)");
-    assert_eq!(items.len(), MOST - 1);
+    let containers = items
+        .iter()
+        .filter(|item| matches!(item, Item::Menu { .. }));
+    assert_eq!(containers.count(), MOST - 1);
     let shown = labels(&shown);
     assert!(shown.contains(&"alone – running".into()), "{shown:?}");
     assert_eq!(shown.last().unwrap(), "71 more in the dashboard…");
@@ -270,8 +286,8 @@ fn a_snapshot_gets_a_free_name_and_is_restored_by_the_dashboard() {
 #[test]
 fn a_choice_survives_as_the_id_of_an_entry() {
     let choice = Choice::Act {
-        action: Action::Container {
-            id: "a".into(),
+        action: Action::Containers {
+            ids: vec!["a".into()],
             verb: ContainerVerb::Stop,
         },
     };
