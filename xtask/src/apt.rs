@@ -41,10 +41,17 @@ pub(crate) const IMAGE: &[&str] = &[
     "kmod",
     "libc6-dev",
     "mmdebstrap",
+    "python3-venv",
     "squashfs-tools",
     "xz-utils",
     "zstd",
 ];
+
+/// Needed to run the VM: what the package depends on.
+pub(crate) const VM: &[&str] = &[plan::QEMU.package, "qemu-utils", "uidmap"];
+
+/// Needed to run the app, besides: a session bus where there is no desktop's, and what draws the tray's icon.
+pub(crate) const TRAY: &[&str] = &["dbus", "libayatana-appindicator3-1"];
 
 /// Needed to make the package of what is installed, and to look at it.
 pub(crate) const PACKAGE: &[&str] = &["debhelper", "lintian"];

@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) fn run() -> Result<()> {
     let began = Instant::now();
     let root = checkout::root()?;
-    apt::setup()?;
+    // At once, for who has to type the line, and without what only tests need.
+    apt::ensure(&[apt::VM, apt::TOOLS, apt::IMAGE, apt::SAMPLES].concat())?;
     build()?;
     tools::run(&tools::Options::default())?;
     image::run(&image::Options::default())?;

@@ -12,7 +12,15 @@ use crate::{apt, checkout, image, page, tools};
 /// Builds what is missing and starts the app.
 pub(crate) fn run() -> Result<()> {
     check_display()?;
-    apt::setup()?;
+    let needs = [
+        apt::APP,
+        apt::PAGE,
+        apt::TRAY,
+        apt::VM,
+        apt::TOOLS,
+        apt::IMAGE,
+    ];
+    apt::ensure(&needs.concat())?;
     page::build()?;
     progress("gui", "building the app, the daemon and the command");
     inherit(

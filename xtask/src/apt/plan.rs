@@ -18,7 +18,7 @@ pub(super) enum Probe {
     Qemu(&'static str),
 }
 
-const QEMU: Need = if cfg!(target_arch = "aarch64") {
+pub(super) const QEMU: Need = if cfg!(target_arch = "aarch64") {
     Need {
         package: "qemu-system-arm",
         probe: Probe::Qemu("qemu-system-aarch64"),
@@ -168,6 +168,21 @@ mod tests {
         Plan::new(&Host::parse(release, sources), missing)
             .unwrap()
             .line("sudo ")
+    }
+
+    #[test]
+    fn what_each_part_needs_is_known_here() {
+        use crate::apt::{APP, GUI_TESTS, IMAGE, PACKAGE, PAGE, SAMPLES, TESTS, TOOLS, TRAY, VM};
+        let parts = [
+            APP, PAGE, GUI_TESTS, IMAGE, PACKAGE, SAMPLES, TESTS, TOOLS, TRAY, VM,
+        ];
+        for package in parts.concat() {
+            let mut known = needs().iter().map(|need| need.package);
+            assert!(
+                known.any(|one| one == package),
+                "{package} would not be installed"
+            );
+        }
     }
 
     #[test]
