@@ -78,7 +78,7 @@ async fn hello(client: &Client) -> Result<(), Link> {
         Err(_) => Err(Link::Silent {
             message: format!(
                 "The daemon has said nothing for {} s. It goes on by itself if it can; \
-                 else end its process and start again.",
+                 else end its process (`pkill -KILL -u $USER coracled`) and start again.",
                 HELLO.as_secs()
             ),
         }),
