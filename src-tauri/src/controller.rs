@@ -15,7 +15,7 @@ mod work;
 
 use std::time::Duration;
 
-use coracle_daemon_api::{ApiError, DaemonNews, ErrorCode, VmState};
+use coracle_daemon_api::{ApiError, DaemonNews, ErrorCode, Status, VmState};
 use coracle_host_paths::HostPaths;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -88,6 +88,7 @@ pub(crate) fn new<G: Gui>(paths: &HostPaths, gui: G) -> (Controller<G>, Handle) 
         wishes: receiver,
         results: from_work,
         action: 0,
+        dozed: false,
         frame: 0,
         on_dark: true,
     };
@@ -118,6 +119,8 @@ pub(crate) struct Controller<G> {
     results: mpsc::UnboundedReceiver<Report>,
     /// The number of the long action that was begun last.
     action: u64,
+    /// Whether the VM slept on the disk, or is on its way from there.
+    dozed: bool,
     frame: u8,
     on_dark: bool,
 }
@@ -187,7 +190,8 @@ impl<G: Gui> Controller<G> {
                     debug_sessions,
                 } = *told;
                 // Those of a VM that sleeps come back with it, wherever its memory is.
-                if status.vm.state != VmState::Running && !status.vm.asleep {
+                self.dozed = self.dozes(&status);
+                if status.vm.state != VmState::Running && !status.vm.asleep && !self.dozed {
                     self.view.containers = None;
                     self.view.swarm = None;
                 }
@@ -206,6 +210,18 @@ impl<G: Gui> Controller<G> {
             }
         }
         true
+    }
+
+    /// Whether the VM sleeps on the disk, or comes from there without having ended.
+    fn dozes(&self, status: &Status) -> bool {
+        let before = self.view.status.as_ref().map(|status| status.vm.restarts);
+        match status.vm.state {
+            VmState::Suspended => status.vm.asleep,
+            VmState::Booting | VmState::EngineStarting => {
+                self.dozed && before == Some(status.vm.restarts)
+            }
+            _ => false,
+        }
     }
 
     fn found(&mut self, found: engine::Found) -> bool {

@@ -45,7 +45,7 @@ Usage: coracle-app [--tray] [--start]
 
 Options:
       --tray   Leave the dashboard closed until it is asked for
-      --start  Start the VM, if there is one
+      --start  Start the VM, if there is one and no app runs yet
   -h, --help   Print help
 
 Example:

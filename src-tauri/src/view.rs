@@ -318,7 +318,7 @@ impl View {
             .status
             .iter()
             .flat_map(|status| &status.ports)
-            .filter(|one| one.protocol == "tcp")
+            .filter(|one| one.protocol == "tcp" && one.error.is_none())
             .filter_map(|one| one.host.parse().ok())
             .filter(|address: &SocketAddr| address.port() == port)
             .collect();

@@ -41,11 +41,13 @@ pub(crate) const IMAGE: &[&str] = &[
     "kmod",
     "libc6-dev",
     "mmdebstrap",
-    "python3-venv",
     "squashfs-tools",
     "xz-utils",
     "zstd",
 ];
+
+/// Needed to fetch debugpy for the VM image, once.
+pub(crate) const PYTHON: &[&str] = &["python3-venv"];
 
 /// Needed to run the VM: what the package depends on.
 pub(crate) const VM: &[&str] = &[plan::QEMU.package, "qemu-utils", "uidmap"];

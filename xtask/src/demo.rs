@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<()> {
     let began = Instant::now();
     let root = checkout::root()?;
     // At once, for who has to type the line, and without what only tests need.
-    apt::ensure(&[apt::VM, apt::TOOLS, apt::IMAGE, apt::SAMPLES].concat())?;
+    apt::ensure(&[apt::VM, apt::TOOLS, apt::IMAGE, apt::PYTHON, apt::SAMPLES].concat())?;
     build()?;
     tools::run(&tools::Options::default())?;
     image::run(&image::Options::default())?;

@@ -55,7 +55,14 @@ impl Profile {
 /// Builds all, and makes the package.
 pub(crate) fn run(options: &Options) -> Result<()> {
     // At once, for who has to type the line.
-    let needs = [apt::APP, apt::PAGE, apt::IMAGE, apt::TOOLS, apt::PACKAGE];
+    let needs = [
+        apt::APP,
+        apt::PAGE,
+        apt::IMAGE,
+        apt::TOOLS,
+        apt::PYTHON,
+        apt::PACKAGE,
+    ];
     apt::ensure(&needs.concat())?;
     page::build()?;
     progress("dist", "building the app, the daemon and the command");

@@ -19,6 +19,7 @@ pub(crate) fn run() -> Result<()> {
         apt::VM,
         apt::TOOLS,
         apt::IMAGE,
+        apt::PYTHON,
     ];
     apt::ensure(&needs.concat())?;
     page::build()?;

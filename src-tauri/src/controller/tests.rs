@@ -188,6 +188,18 @@ async fn containers_follow_the_engine_and_a_sleeping_vm_is_not_asked() {
     played.tell(asleep);
     gui.until_mood(Mood::Asleep).await;
     assert_eq!(names(&gui.0.lock().unwrap()), ["db", "web"]);
+    // On its way from the disk; not so a VM that has ended meanwhile.
+    let mut booting = fixtures::status("booting");
+    played.tell(booting.clone());
+    gui.until_mood(Mood::Starting).await;
+    assert_eq!(names(&gui.0.lock().unwrap()), ["db", "web"]);
+    booting.vm.restarts += 1;
+    played.tell(booting);
+    gui.until("no containers", |memory| memory.view.containers.is_none())
+        .await;
+    played.tell(fixtures::status("running"));
+    gui.until("both again", |memory| names(memory) == ["db", "web"])
+        .await;
     played.tell(fixtures::status("suspended"));
     gui.until("no containers", |memory| memory.view.containers.is_none())
         .await;

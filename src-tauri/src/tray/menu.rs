@@ -198,7 +198,10 @@ fn containers(view: &View) -> Vec<Item> {
             Some(project) if !entries.is_empty() => {
                 let running = group.iter().filter(|one| one.is_running()).count();
                 let label = format!("{project} ({running} of {} run)", group.len());
-                entries.extend(of_all(group));
+                // What is done to the tasks of a swarm's service is undone by the swarm.
+                if group[0].service.is_some() {
+                    entries.extend(of_all(group));
+                }
                 items.push(menu(&label, entries));
             }
             _ => items.extend(entries),

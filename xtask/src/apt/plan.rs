@@ -172,9 +172,11 @@ mod tests {
 
     #[test]
     fn what_each_part_needs_is_known_here() {
-        use crate::apt::{APP, GUI_TESTS, IMAGE, PACKAGE, PAGE, SAMPLES, TESTS, TOOLS, TRAY, VM};
+        use crate::apt::{
+            APP, GUI_TESTS, IMAGE, PACKAGE, PAGE, PYTHON, SAMPLES, TESTS, TOOLS, TRAY, VM,
+        };
         let parts = [
-            APP, PAGE, GUI_TESTS, IMAGE, PACKAGE, SAMPLES, TESTS, TOOLS, TRAY, VM,
+            APP, PAGE, GUI_TESTS, IMAGE, PACKAGE, PYTHON, SAMPLES, TESTS, TOOLS, TRAY, VM,
         ];
         for package in parts.concat() {
             let mut known = needs().iter().map(|need| need.package);

@@ -30,7 +30,7 @@ pub(super) fn add(root: &Path, requirements: &[String]) -> Result<()> {
 
 fn fetch(requirements: &[String], into: &Path) -> Result<()> {
     progress("image", &format!("fetching {}", requirements.join(", ")));
-    apt::ensure(&["python3-venv"])?;
+    apt::ensure(apt::PYTHON)?;
     let environment = checkout::scratch(into)?;
     process::output(
         Command::new("python3")

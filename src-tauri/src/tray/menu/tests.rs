@@ -36,7 +36,7 @@ fn container(name: &str, project: Option<&str>, state: &str) -> Container {
         state: state.into(),
         status: String::new(),
         project: project.map(str::to_owned),
-        service: None,
+        service: project.map(|_| "one".into()),
         folder: None,
         ports: vec![PublishedPort {
             host: 8080,

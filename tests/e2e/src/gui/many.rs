@@ -99,12 +99,12 @@ fn takes_little(desktop: &Desktop) -> Result<()> {
     };
     memory("in the tray")?;
     tray.click(&["Dashboard"])?;
-    memory("its window")?;
+    let before = memory("its window")?;
     desktop.hands(["mousemove", "640", "500"])?;
     for _ in 0..20 {
         desktop.hands(["click", "5"])?;
     }
-    let before = memory("scrolled")?;
+    memory("scrolled")?;
     let talks = ["Containers", "gui-talks – running", "Logs"];
     eventually("the container in the menu", || tray.offers(&talks))?;
     tray.click(&talks)?;
