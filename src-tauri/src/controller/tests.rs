@@ -198,6 +198,7 @@ async fn containers_follow_the_engine_and_a_sleeping_vm_is_not_asked() {
     gui.until("no containers", |memory| memory.view.containers.is_none())
         .await;
     played.tell(fixtures::status("running"));
+    played.happens();
     gui.until("both again", |memory| names(memory) == ["db", "web"])
         .await;
     played.tell(fixtures::status("suspended"));
